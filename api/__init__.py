@@ -1,0 +1,1 @@
+"""dpipe: checked, resumable pipelines that make training data with language models."""

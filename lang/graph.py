@@ -1,0 +1,409 @@
+"""The graph: what a program means, with modules, names and pipes gone. The waist of dpipe.
+
+Left of it is text, right of it are rows. ``Graph.nodes`` stand in topological order: the inputs
+of a node come before it. All expressions are typed and resolved: ``Field`` reads the stage's
+row, ``Local`` a parameter of a prompt or def or a lambda's variable, ``Param`` a setting of the
+program. Node indices are places in ``Graph.nodes``.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from dpipe.lang import types
+
+# -- expressions ---------------------------------------------------------------------------------
+
+
+class Expr(Struct, frozen=True, tag=True):
+    """An expression over one row."""
+
+
+class Const(Expr, frozen=True):
+    value: str | int | float | bool | None
+
+
+class Field(Expr, frozen=True):
+    """``.name`` of the stage's row; an optional field that is absent reads as null."""
+
+    name: str
+
+
+class Local(Expr, frozen=True):
+    """A parameter of the prompt or def around, or the variable of a lambda around."""
+
+    name: str
+
+
+class Param(Expr, frozen=True):
+    """A setting of the root program."""
+
+    name: str
+
+
+class Attr(Expr, frozen=True):
+    """``of.name``; null where ``of`` is null or, being json, has no such field."""
+
+    of: Expr
+    name: str
+
+
+class Index(Expr, frozen=True):
+    """``of[at]``; a part of a list or text where ``at`` is a ``Range``."""
+
+    of: Expr
+    at: Expr
+
+
+class Call(Expr, frozen=True):
+    """A built-in function; arguments in the order of its parameters, None where left out."""
+
+    function: str
+    args: tuple[Expr | None, ...]
+
+
+class CallDef(Expr, frozen=True):
+    """A ``def`` of the program, by its key in ``Graph.defs``; every parameter is given."""
+
+    function: str
+    args: tuple[Expr, ...]
+
+
+class Lambda(Expr, frozen=True):
+    param: str
+    body: Expr
+
+
+class If(Expr, frozen=True):
+    test: Expr
+    then: Expr
+    otherwise: Expr
+
+
+class Binary(Expr, frozen=True):
+    """``or and == != < <= > >= in ?? + - * / %``; the first two and ``??`` stop early."""
+
+    op: str
+    left: Expr
+    right: Expr
+
+
+class Unary(Expr, frozen=True):
+    """``not`` and ``-``"""
+
+    op: str
+    operand: Expr
+
+
+class Range(Expr, frozen=True):
+    low: Expr
+    high: Expr
+
+
+class ListOf(Expr, frozen=True):
+    items: tuple[Expr, ...]
+
+
+class RecordOf(Expr, frozen=True):
+    entries: tuple[tuple[str, Expr], ...]
+
+
+class Template(Expr, frozen=True):
+    """Text with values rendered in: str as it is, numbers shortest, others as JSON."""
+
+    parts: tuple[str | Expr, ...]
+
+
+# -- what stages are given -----------------------------------------------------------------------
+
+
+class Fields(Struct, frozen=True, tag=True):
+    """Labelled expressions in order, as of ``set``; a bare ``.a`` is ``("a", Field("a"))``."""
+
+    entries: tuple[tuple[str, Expr], ...]
+
+
+class Input(Struct, frozen=True, tag=True):
+    """The rows of another node, as in ``dedup(against: old)``."""
+
+    node: int
+
+
+class Method(Struct, frozen=True, tag=True):
+    """A way of doing, as of ``by:``: ``minhash(threshold: 0.8)``, ``embedding(m)``."""
+
+    name: str
+    args: dict[str, Arg]
+
+
+class PromptCall(Struct, frozen=True, tag=True):
+    """A prompt with every parameter bound to an expression over the row, in their order.
+
+    ``ordinal`` counts the program's stages that ask this prompt, in the program's order.
+    """
+
+    prompt: str
+    args: tuple[Expr, ...]
+    ordinal: int
+
+
+class PromptChoice(Struct, frozen=True, tag=True):
+    """``if test then p(…) else q(…)``"""
+
+    test: Expr
+    then: PromptCall | PromptChoice
+    otherwise: PromptCall | PromptChoice
+
+
+# -- who answers ---------------------------------------------------------------------------------
+
+
+class One(Struct, frozen=True, tag=True):
+    """One model with options over its declared ones; options are constants."""
+
+    model: str
+    options: tuple[tuple[str, Expr], ...] = ()
+
+
+class All(Struct, frozen=True, tag=True):
+    members: tuple[Answerer, ...]
+    n: Expr
+    min: Expr
+
+
+class Poll(Struct, frozen=True, tag=True):
+    """``on`` None with a record result: no winner, only ``votes``."""
+
+    members: tuple[Answerer, ...]
+    on: Lambda | None
+    n: Expr
+    min: Expr
+    counted: bool
+
+
+class Vote(Struct, frozen=True, tag=True):
+    """``tie`` is an answerer, "drop" or "null"; ``quorum`` None is more than half."""
+
+    members: tuple[Answerer, ...]
+    on: Lambda | None
+    n: Expr
+    quorum: Expr | None
+    weights: Expr | None
+    tie: Answerer | str
+    lazy: Expr
+
+
+class Cascade(Struct, frozen=True, tag=True):
+    """``accept`` None accepts any answer; ``last`` is "keep" or "drop"."""
+
+    members: tuple[Answerer, ...]
+    accept: Lambda | None
+    last: str
+
+
+class Fallback(Struct, frozen=True, tag=True):
+    members: tuple[Answerer, ...]
+
+
+Answerer: TypeAlias = One | All | Poll | Vote | Cascade | Fallback
+
+Arg: TypeAlias = (
+    Expr | Fields | Input | Method | PromptCall | PromptChoice
+    | One | All | Poll | Vote | Cascade | Fallback
+)  # fmt: skip
+
+
+# -- declarations --------------------------------------------------------------------------------
+
+
+class Place(Struct, frozen=True):
+    """Where something stands in the text; 1-based."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class ParamDef(Struct, frozen=True):
+    """A setting of the root program; without a default it must be given."""
+
+    name: str
+    type: types.Type
+    default: Expr | None
+    help: str | None
+    place: Place
+
+
+class ModelDef(Struct, frozen=True):
+    """An endpoint: ``kind`` is openai, embedder, local_embedder or reward.
+
+    ``options`` are constants by their labels (url, key, concurrency, temperature, …); a key
+    is a ``Call("secret", …)`` and is read by the models alone.
+    """
+
+    name: str
+    kind: str
+    id: Expr
+    options: tuple[tuple[str, Expr], ...]
+    place: Place
+
+
+class Section(Struct, frozen=True):
+    """``role`` is system, user, assistant, messages or raw.
+
+    ``content`` is a ``Template``, ``Const`` text, or for messages an expression of ``[Message]``.
+    Parts that are images stand in it as ``Local`` expressions of type image or [image].
+    """
+
+    role: str
+    content: Expr
+
+
+class PromptDef(Struct, frozen=True):
+    """A typed model call; sections see its parameters as ``Local``s."""
+
+    name: str
+    params: tuple[types.Field, ...]
+    result: types.Type
+    sections: tuple[Section, ...]
+    place: Place
+
+
+class Def(Struct, frozen=True):
+    """A function of the program; ``body`` sees its parameters as ``Local``s."""
+
+    name: str
+    params: tuple[str, ...]
+    body: Expr
+
+
+# -- nodes ---------------------------------------------------------------------------------------
+
+
+class SourceNode(Struct, frozen=True, tag=True):
+    """``target`` is the Python behind it, ``module:function``; ``args`` are constants.
+
+    ``declared`` tells that the program gave the row type, so each row is validated against it.
+    """
+
+    name: str
+    target: str
+    args: dict[str, Expr]
+    row: types.Record
+    declared: bool
+    place: Place
+
+
+class StageNode(Struct, frozen=True, tag=True):
+    """One stage of a flow; ``args`` by the parameter names of the stage table."""
+
+    flow: str
+    stage: str
+    input: int
+    args: dict[str, Arg]
+    row: types.Record
+    place: Place
+
+
+class ConcatNode(Struct, frozen=True, tag=True):
+    """The rows of each input, one input after the other."""
+
+    flow: str
+    inputs: tuple[int, ...]
+    row: types.Record
+    place: Place
+
+
+class CheckNode(Struct, frozen=True, tag=True):
+    """A flow whose declared row ``row`` each of its rows must fit; changes nothing."""
+
+    flow: str
+    input: int
+    row: types.Record
+    place: Place
+
+
+class Metric(Struct, frozen=True, tag=True):
+    """An aggregate: ``value`` is evaluated per row (None for ``count()``), options are constants.
+
+    ``embedder`` is the model that the call names in ``using:``.
+    """
+
+    target: str
+    value: Expr | None
+    options: tuple[tuple[str, Expr], ...]
+    embedder: One | None
+
+
+class Computed(Struct, frozen=True, tag=True):
+    """An expression over aggregates: ``Local("$0")`` … stand for ``metrics[0]`` …"""
+
+    metrics: tuple[Metric, ...]
+    value: Expr
+
+
+class SinkNode(Struct, frozen=True, tag=True):
+    """``path`` may hold ``{.field}``s of the row; None for a sink that writes no file.
+
+    ``fields`` are what the writer is given per row (None: the whole row), ``options`` the
+    constants of its call, ``metrics`` what ``report`` computes, ``partition`` the fields in the
+    path with their types.
+    """
+
+    name: str
+    input: int
+    target: str
+    path: Expr | None
+    partition: tuple[types.Field, ...]
+    fields: tuple[tuple[str, Expr], ...] | None
+    options: tuple[tuple[str, Expr], ...]
+    metrics: tuple[tuple[str, Computed], ...]
+    row: types.Record
+    place: Place
+
+
+Node: TypeAlias = SourceNode | StageNode | ConcatNode | CheckNode | SinkNode
+
+
+class Graph(Struct, frozen=True):
+    """A whole program. ``sinks`` are indices in the order of their declarations."""
+
+    file: str
+    params: tuple[ParamDef, ...]
+    models: dict[str, ModelDef]
+    prompts: dict[str, PromptDef]
+    defs: dict[str, Def]
+    nodes: tuple[Node, ...]
+    sinks: tuple[int, ...]
+
+
+def inputs_of(node: Node) -> tuple[int, ...]:
+    """The nodes whose rows a node reads: the stream that it continues first."""
+    match node:
+        case SourceNode():
+            return ()
+        case ConcatNode(inputs=inputs):
+            return inputs
+        case StageNode(input=stream, args=args):
+            others = tuple(arg.node for arg in args.values() if isinstance(arg, Input))
+            return (stream, *others)
+        case _:
+            return (node.input,)
+
+
+def label_of(node: Node) -> str:
+    """What a node is called in the funnel and the record: ``pairs: ask``."""
+    match node:
+        case SourceNode() | SinkNode():
+            return node.name
+        case ConcatNode():
+            return f"{node.flow}: concat"
+        case CheckNode():
+            return f"{node.flow}: row"
+        case StageNode():
+            return f"{node.flow}: {node.stage}"

@@ -1,0 +1,342 @@
+"""The types of values and rows, and what fits where.
+
+``Unknown`` is the type of an expression that was wrong: it fits everything, so that one mistake
+gives one diagnostic. A row is a ``Record``; an *open* one may have fields that are not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+
+class Type(Struct, frozen=True):
+    """A type; compare with ``fits``, not ``==``, which also sees names and descriptions."""
+
+
+class Unknown(Type, frozen=True):
+    """Of an erroneous expression."""
+
+
+class Never(Type, frozen=True):
+    """Of an element of ``[]``: fits everything, nothing fits it."""
+
+
+class Null(Type, frozen=True):
+    """Of ``null``."""
+
+
+class Str(Type, frozen=True):
+    pass
+
+
+class Bool(Type, frozen=True):
+    pass
+
+
+class Json(Type, frozen=True):
+    """Whatever JSON can hold, null included."""
+
+
+class Image(Type, frozen=True):
+    """A picture: a path, bytes or a data URL."""
+
+
+class Secret(Type, frozen=True):
+    """A key; nothing but a ``key:`` takes it."""
+
+
+class Int(Type, frozen=True):
+    """Whole numbers from ``low`` to ``high``, both included; None is no bound."""
+
+    low: int | None = None
+    high: int | None = None
+
+
+class Float(Type, frozen=True):
+    """Numbers from ``low`` to ``high``, both included; None is no bound."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+class Enum(Type, frozen=True):
+    """One of some texts; a single literal is an enum of one."""
+
+    values: tuple[str, ...]
+
+
+class List(Type, frozen=True):
+    of: Type
+
+
+class Field(Struct, frozen=True):
+    """A field of a record; its description is data: the model reads it."""
+
+    name: str
+    type: Type
+    description: str | None = None
+
+
+class Record(Type, frozen=True):
+    """Named fields in order; ``name`` is the declared type's, for messages.
+
+    ``open`` rows may hold more than is known (after a mistake); unknown fields of them are not
+    reported.
+    """
+
+    fields: tuple[Field, ...] = ()
+    name: str | None = None
+    open: bool = False
+
+    def get(self, name: str) -> Type | None:
+        for field in self.fields:
+            if field.name == name:
+                return field.type
+        return None
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(field.name for field in self.fields)
+
+    def having(self, name: str, type: Type, description: str | None = None) -> Record:
+        """This row with a field added, or replaced where it stands."""
+        new = Field(name, type, description)
+        if self.get(name) is None:
+            return Record((*self.fields, new), open=self.open)
+        kept = tuple(new if field.name == name else field for field in self.fields)
+        return Record(kept, open=self.open)
+
+    def without(self, names: Iterable[str]) -> Record:
+        gone = set(names)
+        kept = tuple(field for field in self.fields if field.name not in gone)
+        return Record(kept, open=self.open)
+
+
+class Optional(Type, frozen=True):
+    """``T?``; never of an ``Optional``, ``Null`` or ``Json``."""
+
+    of: Type
+
+
+class Union(Type, frozen=True):
+    """A union that is no enum: can be compared, rendered and passed on."""
+
+    options: tuple[Type, ...]
+
+
+class Model(Type, frozen=True):
+    """A parameter that takes any answerer or embedder."""
+
+
+class Prompt(Type, frozen=True):
+    """A parameter that takes any prompt."""
+
+
+class Flow(Type, frozen=True):
+    """A parameter that takes a flow whose rows fit ``row``."""
+
+    row: Type
+
+
+UNKNOWN, NEVER, NULL = Unknown(), Never(), Null()
+STR, BOOL, JSON, IMAGE, SECRET = Str(), Bool(), Json(), Image(), Secret()
+INT, FLOAT = Int(), Float()
+OPEN_ROW = Record(open=True)
+MESSAGE = Record(
+    (Field("role", Enum(("system", "user", "assistant"))), Field("content", STR)), name="Message"
+)
+SHARE = Float(0.0, 1.0)
+
+
+def optional(of: Type) -> Type:
+    """``T?``, or T itself where it already holds null."""
+    if isinstance(of, Optional | Null | Json | Unknown):
+        return of
+    return Optional(of)
+
+
+def required(of: Type) -> Type:
+    """T of ``T?``; every other type is itself."""
+    return of.of if isinstance(of, Optional) else of
+
+
+def may_be_null(of: Type) -> bool:
+    return isinstance(of, Optional | Null)
+
+
+def fits(actual: Type, expected: Type) -> bool:
+    """Whether every value of ``actual`` may stand where ``expected`` is needed."""
+    match actual, expected:
+        case (Unknown() | Never(), _) | (_, Unknown()):
+            return True
+        case Union(options), _:
+            return all(fits(option, expected) for option in options)
+        case Null(), _:
+            return isinstance(expected, Null | Optional | Json)
+        case Optional(inner), Optional(wanted):
+            return fits(inner, wanted)
+        case Optional(inner), Json():
+            return fits(inner, expected)
+        case Optional(), _:
+            return False
+        case _, Optional(wanted):
+            return fits(actual, wanted)
+        case _, Union(options):
+            return any(fits(actual, option) for option in options)
+        case Enum(values), Enum(allowed):
+            return set(values) <= set(allowed)
+        case Enum(), Str():
+            return True
+        case Int(low, high), (Int(lowest, highest) | Float(lowest, highest)):
+            return _within(low, high, lowest, highest)
+        case Float(low, high), Float(lowest, highest):
+            return _within(low, high, lowest, highest)
+        case List(of), List(wanted):
+            return fits(of, wanted)
+        case Record(), Record():
+            return all(_field_fits(actual, field) for field in expected.fields)
+        case _, Json():
+            return _is_json(actual)
+        case _:
+            return type(actual) is type(expected)
+
+
+def _within(
+    low: float | None, high: float | None, lowest: float | None, highest: float | None
+) -> bool:
+    return (lowest is None or (low is not None and low >= lowest)) and (
+        highest is None or (high is not None and high <= highest)
+    )
+
+
+def _field_fits(actual: Record, field: Field) -> bool:
+    found = actual.get(field.name)
+    if found is None:
+        return actual.open or may_be_null(field.type) or isinstance(field.type, Json)
+    return fits(found, field.type)
+
+
+def _is_json(of: Type) -> bool:
+    match of:
+        case List(inner):
+            return _is_json(inner)
+        case Record(fields):
+            return all(fits(field.type, JSON) for field in fields)
+        case _:
+            return isinstance(of, Json | Str | Bool | Int | Float | Enum)
+
+
+def widen(left: Type, right: Type) -> Type:
+    """The narrowest type that both fit, as the language has it (language.md, section 4)."""
+    match left, right:
+        case (Unknown() | Never(), other) | (other, Unknown() | Never()):
+            return other
+        case (Null(), other) | (other, Null()):
+            return optional(other)
+        case (Optional(one), Optional(two)):
+            return optional(widen(one, two))
+        case (Optional(one), two) | (two, Optional(one)):
+            return optional(widen(one, two))
+        case Enum(ones), Enum(twos):
+            return Enum((*ones, *(value for value in twos if value not in ones)))
+        case Int(low1, high1), Int(low2, high2):
+            return Int(_lowest(low1, low2), _highest(high1, high2))
+        case ((Int(low1, high1) | Float(low1, high1)), (Int(low2, high2) | Float(low2, high2))):
+            return Float(_lowest(low1, low2), _highest(high1, high2))
+        case List(one), List(two):
+            return List(widen(one, two))
+        case Record(), Record() if left.names() == right.names():
+            fields = (
+                Field(a.name, widen(a.type, b.type), a.description)
+                for a, b in zip(left.fields, right.fields, strict=True)
+            )
+            return Record(tuple(fields), left.name if left.name == right.name else None)
+    if fits(left, right):
+        return right
+    if fits(right, left):
+        return left
+    return Union((*_options(left), *(o for o in _options(right) if o not in _options(left))))
+
+
+def _options(of: Type) -> tuple[Type, ...]:
+    return of.options if isinstance(of, Union) else (of,)
+
+
+def _lowest(one: float | None, two: float | None) -> int | None:
+    # bounds of Int are ints and of Float numbers; the caller keeps them apart
+    return None if one is None or two is None else min(one, two)  # type: ignore[return-value]
+
+
+def _highest(one: float | None, two: float | None) -> int | None:
+    return None if one is None or two is None else max(one, two)  # type: ignore[return-value]
+
+
+def union(options: Iterable[Type]) -> Type:
+    """The type written ``A | B``; null on one member makes the whole optional."""
+    members: list[Type] = []
+    nullable = False
+    for option in options:
+        nullable = nullable or may_be_null(option)
+        if not isinstance(option, Null):
+            members.append(required(option))
+    if members and all(isinstance(member, Enum) for member in members):
+        texts = [v for member in members if isinstance(member, Enum) for v in member.values]
+        result: Type = Enum(tuple(dict.fromkeys(texts)))
+    elif len(members) == 1:
+        result = members[0]
+    else:
+        result = Union(tuple(members))
+    return optional(result) if nullable else result
+
+
+def show(of: Type) -> str:
+    """The type as a program writes it; ``?`` where it is not known."""
+    match of:
+        case Int(None, None):
+            return "int"
+        case Float(None, None):
+            return "float"
+        case Int(low, high) | Float(low, high):
+            return f"{low}..{high}"
+        case Enum(values):
+            return " | ".join(quote(value) for value in values)
+        case List(inner):
+            return f"[{show(inner)}]"
+        case Record(fields, _, is_open):
+            parts = [f"{_field_name(field.name)}: {show(field.type)}" for field in fields]
+            parts += ["…"] if is_open else []
+            return "{ " + ", ".join(parts) + " }" if parts else "{}"
+        case Optional(inner):
+            return f"{show(inner)}?"
+        case Union(options):
+            return " | ".join(show(option) for option in options)
+        case Flow(row):
+            return f"flow[{show(row)}]"
+        case Unknown() | Never():
+            return "?"
+        case _:
+            return type(of).__name__.lower()
+
+
+def show_short(of: Type) -> str:
+    """As ``show``, with the name of a declared record instead of its fields: for messages."""
+    match of:
+        case Record(_, str() as name):
+            return name
+        case List(inner):
+            return f"[{show_short(inner)}]"
+        case Optional(Record() as inner):
+            return f"{show_short(inner)}?"
+        case _:
+            return show(of)
+
+
+def quote(text: str) -> str:
+    """A text as a string of the language."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return '"' + escaped.replace("\t", "\\t") + '"'
+
+
+def _field_name(name: str) -> str:
+    return name if name.isidentifier() else quote(name)

@@ -1,0 +1,91 @@
+"""Rows and rejects, the two things that travel between stages.
+
+A batch is a list of them in source order. A reject is made where a row ends and travels on, in
+its row's place, to the first sink that the row was bound for; every stage between passes it by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+Values: TypeAlias = dict[str, Any]
+
+Outcome = Literal[
+    "ok",
+    "truncated",
+    "malformed",
+    "invalid",
+    "empty",
+    "refused",
+    "filtered",
+    "rejected_request",
+    "unavailable",
+]
+"""How a reply ends; only ``ok`` becomes a value."""
+
+Reason = Literal["filtered", "duplicate", "outvoted", "surplus", "failed"]
+"""Why a row that entered a stage did not leave it; ``failed`` rows are rejects."""
+
+
+class Row:
+    """One row: its values, its identity, and the place that it came from.
+
+    ``key`` (16 bytes) tells the row from others whatever its position: the source record, then
+    the index at each unnest and chunk. ``place`` is ``file:line`` or the like, for people.
+    ``values`` is never changed in place: a stage makes a new dict, for flows are shared.
+    """
+
+    __slots__ = ("key", "place", "values")
+
+    def __init__(self, values: Values, key: bytes, place: str) -> None:
+        self.values = values
+        self.key = key
+        self.place = place
+
+    def with_values(self, values: Values) -> Row:
+        return Row(values, self.key, self.place)
+
+    def child(self, values: Values, index: int) -> Row:
+        """The row made of this one's ``index``-th element or piece."""
+        return Row(values, key_of(self.key, str(index)), self.place)
+
+    def __repr__(self) -> str:
+        return f"Row({self.values!r} from {self.place})"
+
+
+class Reject(Struct, frozen=True):
+    """A row that could not go on. ``reply`` is the raw text of the answer that ended it, if any.
+
+    ``outcome`` is an ``Outcome`` of a model's reply, or ``error`` (an expression without a
+    value, a record that cannot be read, a value that does not fit).
+    """
+
+    stage: str
+    outcome: str
+    message: str
+    place: str
+    row: Mapping[str, Any]
+    reply: str | None = None
+
+
+Item: TypeAlias = Row | Reject
+Batch: TypeAlias = list[Item]
+
+
+def key_of(*parts: bytes | str) -> bytes:
+    """Sixteen bytes that stand for the parts: equal parts in equal order, equal key."""
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.digest()
+
+
+def chance(*parts: bytes | str) -> float:
+    """A number in [0, 1) that hangs on the parts alone."""
+    return int.from_bytes(key_of(*parts)[:8], "big") / 2**64
