@@ -54,4 +54,11 @@ CODES: dict[str, Code] = {
     "E0119": _error("too-deep", "brackets nested too deep"),
     "E0120": _error("bad-escape", "a backslash that starts no escape"),
     "E0121": _error("chained-comparison", "comparisons do not chain"),
+    "E0122": _error("long-string-layout", "the quotes of a long string do not stand alone"),
+    "E0123": _error("bad-number", "a number that is none"),
+    "E0124": _error("method-call", "a method of another language; functions take their value"),
+    "E0125": _error("null-type", "`null` in a type; write `T?`"),
+    "E0126": _error("lambda-parameters", "a lambda takes one value"),
+    "E0127": _error("bare-if", "an `if` inside an operator without parentheses"),
+    "W0407": _warning("near-placeholder", "what is nearly a placeholder is literal text"),
 }
