@@ -15,6 +15,9 @@ from dpipe.lang.scan import Token, report
 from dpipe.lang.source import Source, Span
 
 
+DEEPEST = 200
+
+
 class Tree(Protocol):
     """A rule's name and what it was read from: tokens, trees, None for an absent part."""
 
@@ -22,16 +25,28 @@ class Tree(Protocol):
     children: list[Any]
 
 
+class TooDeep(Exception):
+    """The tree is too deep to be walked by recursion."""
+
+
 class Builder:
     """Builds the nodes of one file."""
 
     def __init__(self, source: Source, bag: Bag) -> None:
-        self._source = source
+        self.source_file = source
         self.file = source.file
         self.bag = bag
+        self.depth = 0
 
     def build(self, tree: Tree) -> Any:
-        return getattr(self, tree.data)(tree.children)
+        """The node of a tree. Raises TooDeep where nodes nest more than ``DEEPEST`` levels."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            self.depth = 0
+            raise TooDeep
+        node = getattr(self, tree.data)(tree.children)
+        self.depth -= 1
+        return node
 
     # -- places ----------------------------------------------------------------------------------
 
@@ -61,7 +76,7 @@ class Builder:
         if token.type == "STRING" and "{" not in raw and "\\" not in raw:
             return syntax.StringExpr(parts=(raw[1:-1],) if len(raw) > 2 else (), span=span)
         if "{" in raw:
-            report(self.bag, self._source, token.start, strings.near_placeholders(raw))
+            report(self.bag, self.source_file, token.start, strings.near_placeholders(raw))
         pieces = tuple(
             part if isinstance(part, str) else self.placeholder(part, token.start)
             for part in strings.parts(raw)
@@ -93,10 +108,10 @@ class Builder:
         return syntax.Attr(of=self.build(c[0]), name=self.word(c[1]), span=self.over(c))
 
     def call(self, c: list[Any]) -> syntax.Call:
-        args = tuple(self.argument(arg) for arg in c[1].children if _is_tree(arg))
+        args = [self.argument(arg) for arg in c[1].children if _is_tree(arg)]
         return syntax.Call(
             callee=self.build(c[0]),
-            args=args,
+            args=tuple(args),
             args_span=self.over(c[1].children),
             span=self.over(c),
         )
@@ -154,7 +169,7 @@ class Builder:
     entry = rec_item
 
     def each(self, children: Iterable[Any]) -> tuple[Any, ...]:
-        return tuple(self.build(child) for child in children if _is_tree(child))
+        return tuple([self.build(child) for child in children if _is_tree(child)])
 
     def number(self, c: list[Any]) -> syntax.Literal:
         return syntax.Literal(value=_number(c[0]), span=self.at(c[0]))
@@ -174,9 +189,16 @@ class Builder:
     # -- types -----------------------------------------------------------------------------------
 
     def union(self, c: list[Any]) -> syntax.UnionType:
-        first = self.build(c[0])
-        options = first.options if c[0].data == "union" else (first,)
-        return syntax.UnionType(options=(*options, self.build(c[2])), span=self.over(c))
+        """Left-nested in the tree; an enum may have hundreds of members."""
+        span = self.over(c)
+        options = []
+        while True:
+            options.append(self.build(c[2]))
+            if c[0].data != "union":
+                break
+            c = c[0].children
+        options.append(self.build(c[0]))
+        return syntax.UnionType(options=tuple(reversed(options)), span=span)
 
     def optional(self, c: list[Any]) -> syntax.OptionalType:
         return syntax.OptionalType(of=self.build(c[0]), span=self.over(c))

@@ -1,0 +1,55 @@
+"""How tokens and what is expected are called in messages."""
+
+from __future__ import annotations
+
+from dpipe.lang.automaton import END
+from dpipe.lang.scan import KEYWORDS, PUNCTUATION, Token
+
+SPELLING = {kind: text for text, kind in (*PUNCTUATION.items(), *KEYWORDS.items())}
+_MEANING = {
+    "NAME": "a name",
+    "KEY": "a name and `:`",
+    "STRING": "a string",
+    "INT": "a number",
+    END: "the end of the declaration",
+}
+_OPERATORS = frozenset(
+    ("EQ", "NE", "LE", "GE", "LESSTHAN", "MORETHAN", "PLUS", "STAR", "OR", "AND", "COALESCE")
+)
+_EXPRESSION = frozenset(("FIELD", "NOT", "TRUE"))
+_TYPE = frozenset(("FLOW", "MODEL", "LBRACE"))
+_LONG = 32
+
+
+def shown(token: Token) -> str:
+    """A token as a message names it; long strings are cut."""
+    if token.type == END:
+        return "end of declaration"
+    if token.type == "LONG_STRING":
+        return 'a `"""` string'
+    text = token.text if len(token.text) <= _LONG else token.text[: _LONG - 1] + "…"
+    return f"`{text}`"
+
+
+def expectation(kinds: frozenset[str]) -> str | None:
+    """What could stand here, in words; None when that is too much to say."""
+    if kinds >= _EXPRESSION:
+        return "an expression"
+    if kinds >= _TYPE:
+        return "a type"
+    if "ERROR" in kinds:
+        return "a name or a call"
+    if kinds & _OPERATORS and not kinds & {"COMMA", "RPAR", "RSQB", "RBRACE"}:
+        return "an operator or the end" if END in kinds else None
+    words = [
+        _MEANING.get(kind) or f"`{SPELLING[kind]}`"
+        for kind in sorted(kinds - _OPERATORS, key=_rank)
+        if kind in _MEANING or kind in SPELLING
+    ]
+    if not words or len(words) > 3:
+        return None
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _rank(kind: str) -> tuple[bool, str]:
+    return kind == END, kind
