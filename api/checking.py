@@ -1,0 +1,91 @@
+"""Programs as text: compile one, check one or many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from dpipe import project
+from dpipe.lang.compile import Compiled, compile_program
+from dpipe.runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from dpipe.lang.diagnostics import Diagnostic
+    from dpipe.lang.source import Source
+
+
+class CheckResult(Struct, frozen=True):
+    """What the checker found in some programs; truthy where it found no error."""
+
+    programs: tuple[Compiled, ...]
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Every finding once, by file and place, though several programs import its file."""
+        found = {(d.code, d.span): d for program in self.programs for d in program.diagnostics}
+        return tuple(sorted(found.values(), key=lambda d: (*d.span, d.code)))
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """The text of every file that was read, by its name in the diagnostics."""
+        return {
+            name: source for program in self.programs for name, source in program.sources.items()
+        }
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        return tuple(d for d in self.diagnostics if d.severity == "error")
+
+    def __bool__(self) -> bool:
+        return not self.errors
+
+    def __str__(self) -> str:
+        from dpipe.lang.render import render
+
+        return render(self.diagnostics, self.sources)
+
+
+def compile(path: str | Path) -> Compiled:
+    """One program, compiled: its graph, or the diagnostics that say why there is none."""
+    return compile_program(Path(path).as_posix(), project.load, project.bundled())
+
+
+def check(*paths: str | Path) -> CheckResult:
+    """The findings in programs, and in every program of the folders among ``paths``.
+
+    Raises ``UsageError`` where a path does not exist or a folder holds no program.
+    """
+    return CheckResult(tuple(compile(file) for file in programs_in(paths)))
+
+
+def programs_in(paths: Iterable[str | Path]) -> list[Path]:
+    """The ``.dpipe`` files that paths name, those of a folder in order of their names."""
+    return list(dict.fromkeys(file for path in paths for file in _programs(Path(path))))
+
+
+def _programs(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        if not path.exists():
+            raise UsageError(f"no file `{path}`", hint=_near(path))
+        yield path
+        return
+    files = [file for file in sorted(path.rglob("*.dpipe")) if not _hidden(file, path)]
+    if not files:
+        raise UsageError(f"no .dpipe file in `{path}`")
+    yield from files
+
+
+def _hidden(file: Path, below: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(below).parts)
+
+
+def _near(path: Path) -> str | None:
+    """A hint at the program that was meant, where one beside it has nearly that name."""
+    from dpipe.lang.spell import nearest
+
+    beside = [file.name for file in path.parent.glob("*.dpipe")] if path.parent.is_dir() else []
+    name = nearest(path.name, beside) or nearest(f"{path.name}.dpipe", beside)
+    return f"did you mean `{path.parent / name}`?" if name else None

@@ -1,0 +1,77 @@
+"""How things are said: colour, width, and text that cannot harm a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from typing import TextIO
+
+import click
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_LONGEST_LINE = 100
+REPORT_TO = "the project's issue tracker"
+
+
+def escape(text: str) -> str:
+    """Text of a row or reply as one harmless line: control characters are shown, not sent."""
+    return _CONTROL.sub(_shown, text)
+
+
+def _shown(found: re.Match[str]) -> str:
+    char = found[0]
+    return _NAMED.get(char) or (f"\\x{ord(char):02x}" if ord(char) < 256 else f"\\u{ord(char):04x}")
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether to colour what goes to a stream: only a terminal, and not where NO_COLOR is set."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+def width() -> int:
+    """Columns to write in: the terminal's, at most 100."""
+    return min(shutil.get_terminal_size().columns, _LONGEST_LINE)
+
+
+def say(text: str = "", *, err: bool = False) -> None:
+    stream = sys.stderr if err else sys.stdout
+    click.echo(text, file=stream, color=has_colour(stream))
+
+
+def tell_error(message: str, *, code: str | None = None, hint: str | None = None) -> None:
+    """A failure in the shape of a diagnostic: the fact, then the way out."""
+    head = click.style(f"error[{code}]" if code else "error", fg="red", bold=True)
+    say(f"{head}{click.style(f': {message}', bold=True)}", err=True)
+    if hint:
+        say(f"  {click.style('= help:', fg='cyan')} {hint}", err=True)
+
+
+def tell_usage(error: click.UsageError) -> None:
+    message = error.format_message().rstrip(".")
+    hint = f"`{error.ctx.command_path} --help` tells what it takes" if error.ctx else None
+    tell_error(message[:1].lower() + message[1:], hint=hint)
+
+
+def tell_bug(error: Exception) -> None:
+    """Ask for a report; the traceback goes to a file, for it may quote the user's rows."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="dpipe-bug-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        file.write("".join(traceback.format_exception(error)))
+    tell_error(
+        f"dpipe has a bug: {type(error).__name__}",
+        hint=f"what happened is in {file.name}; please send it to {REPORT_TO} with your program",
+    )
+
+
+def close_quietly() -> None:
+    """Nobody reads what is written: keep the interpreter from saying so at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,33 @@
+"""``dpipe init``: a program that runs at once, and a text for it to read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dpipe.cli import console
+from dpipe.cli.starter import FILES, PROGRAM
+from dpipe.runtime.errors import UsageError
+
+
+@click.command(short_help="Write a first program, ready to run.")
+@click.argument("folder", default=".", type=click.Path(path_type=Path))
+def command(folder: Path) -> None:
+    """Write a first program and a text for it into FOLDER (by default, here).
+
+    It runs as it is, with a stand-in for a model that needs no network and no key. No file that
+    exists is touched.
+    """
+    taken = [name for name in FILES if (folder / name).exists()]
+    if taken:
+        raise UsageError(
+            f"{folder / taken[0]} exists already", hint="name another folder: `dpipe init FOLDER`"
+        )
+    for name, text in FILES.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        console.say(f"wrote {file}")
+    program = folder / PROGRAM
+    console.say(f"\nnext: dpipe check {program}\n      dpipe run {program}")
