@@ -1,0 +1,382 @@
+"""The journal: every reply of every run, the truth that a run is computed from.
+
+One SQLite file in WAL mode. ``record`` returns once its entry is committed, so a reply that a row
+used survives SIGKILL. Commits are not synced one by one: the log is synced when a second has
+passed since the last time, so a power cut costs at most about that second. Entries that arrive
+while a commit is under way share the next one.
+
+Several programs, threads and processes may use the file at once. Keys are random, so the entries
+lie in the order of their arrival, with a small index beside them: writing stays local however
+large the journal grows.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import trio
+from msgspec import Struct
+
+from dpipe.runtime.database import Database, damaged
+from dpipe.runtime.errors import UsageError
+from dpipe.runtime.models.protocol import Reply
+
+FORMAT = 1
+APPLICATION = int.from_bytes(b"dpip", "big")
+SYNC_SECONDS = 1.0
+COMPRESSED_FROM = 512
+LOOKED_UP_AT_ONCE = 500
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS runs (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL, program TEXT NOT NULL,
+    began REAL NOT NULL, ended REAL
+) STRICT;
+CREATE TABLE IF NOT EXISTS attempts (
+    key BLOB NOT NULL, attempt INTEGER NOT NULL, run INTEGER NOT NULL, outcome TEXT NOT NULL,
+    model TEXT NOT NULL, max_tokens INTEGER, at REAL NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS attempt_of_key ON attempts (key, attempt);
+CREATE TABLE IF NOT EXISTS vectors (key BLOB NOT NULL, vector BLOB NOT NULL) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS vector_of_key ON vectors (key);
+"""
+_RECALL = (
+    "SELECT attempt, run, outcome, model, max_tokens, at, body FROM attempts"
+    " WHERE key = ? ORDER BY attempt"
+)
+_FORGET = "DELETE FROM attempts WHERE key = ? AND attempt >= ?"
+_RECORD = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+class Recorded(Struct, frozen=True):
+    """One attempt at a call; ``reply`` is None where none came. ``at`` is seconds since 1970.
+
+    ``run`` is the number of the run that made it, ``model`` the scope of who answered.
+    """
+
+    attempt: int
+    run: int
+    outcome: str
+    message: str = ""
+    reply: Reply | None = None
+    max_tokens: int | None = None
+    at: float = 0.0
+    model: str = ""
+
+
+class _Body(Struct, frozen=True, array_like=True):
+    """What of an attempt is stored packed: its texts."""
+
+    message: str
+    reply: Reply | None
+
+
+class _Batch:
+    """Entries that share a commit. ``chains`` hold, per key, attempts that follow each other."""
+
+    def __init__(self) -> None:
+        self.chains: dict[bytes, list[Recorded]] = {}
+        self.vectors: dict[bytes, bytes] = {}
+        self.wanted = trio.Event()
+        self.done = trio.Event()
+        self.error: UsageError | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.chains or self.vectors)
+
+
+class Journal:
+    """The journal of a project, as one program uses it.
+
+    ``serve`` is the writing task; where it does not run, an entry is written by who records it.
+    ``close`` writes what is still waiting, so a reply handed over is kept even where the task
+    that brought it was cancelled.
+    """
+
+    def __init__(self, path: Path, program: str, reader: Database, writer: Database) -> None:
+        self.path = path
+        self.program = program
+        self.run: int | None = None
+        self._reader = reader
+        self._writer = writer
+        self._lock = threading.Lock()
+        self._open = _Batch()
+        self._writing = _Batch()
+        self._serving = False
+        self._stopping = False
+        self._unsynced = False
+        self._look_at_runs()
+
+    @classmethod
+    def open(cls, path: Path, *, program: str) -> Journal:
+        """The journal at ``path``, made if there is none.
+
+        Raises ``UsageError`` for a file that is damaged, newer than this dpipe, or no journal.
+        """
+        writer = Database(path)
+        try:
+            _prepare(writer)
+            return cls(path, program, Database(path), writer)
+        except BaseException:
+            writer.close()
+            raise
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def recall(self, key: bytes) -> list[Recorded]:
+        """The attempts at a call in their order, those still waiting to be written included."""
+        chain = [_recorded(self.path, row) for row in self._reader.rows(_RECALL, (key,))]
+        for batch in (self._writing, self._open):
+            for entry in batch.chains.get(key, ()):
+                chain = _followed(chain, entry)
+        return chain
+
+    def recall_vectors(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The vectors that are known, as float32 bytes; unknown keys are left out."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[bytes, bytes] = {}
+        for start in range(0, len(wanted), LOOKED_UP_AT_ONCE):
+            part = wanted[start : start + LOOKED_UP_AT_ONCE]
+            places = ",".join("?" * len(part))
+            query = f"SELECT key, vector FROM vectors WHERE key IN ({places})"
+            found.update(self._reader.rows(query, part))
+        for batch in (self._writing, self._open):
+            found.update((key, batch.vectors[key]) for key in wanted if key in batch.vectors)
+        return found
+
+    def ended(self, run: int) -> bool:
+        """Whether a run came to its end, itself or by a later one of its program.
+
+        As it was when this run began: what other programs do meanwhile changes no answer.
+        """
+        return run <= self._newest and run not in self._cut_off
+
+    # -- writing -----------------------------------------------------------------------------
+
+    async def record(
+        self,
+        key: bytes,
+        attempt: int,
+        *,
+        outcome: str,
+        message: str = "",
+        reply: Reply | None = None,
+        max_tokens: int | None = None,
+        model: str = "",
+    ) -> None:
+        """Keep an attempt; returns when it is committed, and keeps it even if cancelled.
+
+        It takes the place of that attempt and of all later ones at the same call. Raises
+        ``UsageError`` where the file cannot be written.
+        """
+        assert self.run is not None, "record before begin_run"
+        entry = Recorded(attempt, self.run, outcome, message, reply, max_tokens, time.time(), model)
+        chains = self._open.chains
+        chains[key] = _followed(chains.get(key, []), entry)
+        await self._written()
+
+    async def record_vectors(self, vectors: Mapping[bytes, bytes]) -> None:
+        """Keep vectors (float32 bytes) by their keys; as ``record``."""
+        if vectors:
+            self._open.vectors.update(vectors)
+            await self._written()
+
+    async def _written(self) -> None:
+        batch = self._open
+        batch.wanted.set()
+        if not self._serving:
+            self._flush()
+        await batch.done.wait()
+        if batch.error is not None:
+            raise UsageError(batch.error.message, hint=batch.error.hint)
+
+    async def serve(self) -> None:
+        """The writing task: ends, with everything written, on ``stop`` or when cancelled.
+
+        Raises the ``UsageError`` of a file that cannot be written: such a run must stop.
+        """
+        own_thread = trio.CapacityLimiter(1)
+        synced = trio.current_time()
+        self._serving, self._stopping = True, False
+        try:
+            while not self._stopping:
+                with trio.move_on_after(SYNC_SECONDS if self._unsynced else math.inf):
+                    await self._open.wanted.wait()
+                # A commit is bounded (``database.BUSY_SECONDS``), so the shield is as well.
+                with trio.CancelScope(shield=True):
+                    batch = self._take()
+                    await trio.to_thread.run_sync(self._write, batch, limiter=own_thread)
+                    self._settle(batch)
+                    if self._unsynced and trio.current_time() - synced >= SYNC_SECONDS:
+                        await trio.to_thread.run_sync(self._sync, limiter=own_thread)
+                        synced = trio.current_time()
+        finally:
+            self._serving = False
+            self._flush()
+
+    def stop(self) -> None:
+        """Let ``serve`` write what is waiting and end."""
+        self._stopping = True
+        self._open.wanted.set()
+
+    def _flush(self) -> None:
+        batch = self._take()
+        self._write(batch)
+        self._settle(batch)
+
+    def _take(self) -> _Batch:
+        """Close the open batch and start another; only where the entries are recorded."""
+        self._writing, self._open = self._open, _Batch()
+        return self._writing
+
+    def _settle(self, batch: _Batch) -> None:
+        """Tell those who wait for the batch; raise its error, for they may all be cancelled."""
+        self._writing = _Batch()
+        batch.done.set()
+        if batch.error is not None:
+            raise batch.error
+
+    def _write(self, batch: _Batch) -> None:
+        try:
+            if batch:
+                self._commit(batch)
+        except UsageError as error:
+            batch.error = error
+
+    def _commit(self, batch: _Batch) -> None:
+        first = [(key, chain[0].attempt) for key, chain in batch.chains.items()]
+        with self._lock, self._writer.transaction():
+            self._writer.many(_FORGET, first)
+            self._writer.many(_RECORD, _stored(batch))
+            self._writer.many("REPLACE INTO vectors VALUES (?, ?)", batch.vectors.items())
+        self._unsynced = True
+
+    def _sync(self) -> None:
+        self._unsynced = False
+        with self._lock:
+            self._writer.sync()
+
+    # -- runs --------------------------------------------------------------------------------
+
+    def begin_run(self, id: str) -> int:
+        """Number this run; it counts as cut off until ``end_run``."""
+        query = "INSERT INTO runs (id, program, began) VALUES (?, ?, ?) RETURNING number"
+        with self._lock, self._writer.transaction():
+            [(number,)] = self._writer.rows(query, (id, self.program, time.time()))
+        self._look_at_runs()
+        self.run = number
+        return self.run
+
+    def end_run(self) -> None:
+        """End this run and, with it, every earlier one of this program that was cut off."""
+        query = "UPDATE runs SET ended = ? WHERE program = ? AND number <= ? AND ended IS NULL"
+        with self._lock, self._writer.transaction():
+            self._writer.rows(query, (time.time(), self.program, self.run))
+        self._look_at_runs()
+        self.run = None
+
+    def _look_at_runs(self) -> None:
+        rows = self._reader.rows("SELECT number, ended FROM runs")
+        self._newest = max((number for number, _ in rows), default=0)
+        self._cut_off = frozenset(number for number, ended in rows if ended is None)
+
+    # -- the end -----------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Write what is still waiting and let go of the file."""
+        try:
+            self._flush()
+            if self._unsynced:
+                self._writer.sync()
+        finally:
+            self._reader.close()
+            self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _prepare(database: Database) -> None:
+    """Make the tables of a new file; refuse one of another kind or a newer format."""
+    [(kind,)] = database.rows("PRAGMA application_id")
+    [(version,)] = database.rows("PRAGMA user_version")
+    [(tables,)] = database.rows("SELECT count(*) FROM sqlite_schema")
+    if kind != APPLICATION and tables:
+        raise UsageError(f"`{database.path}` is not a journal of dpipe", hint="move it away")
+    if version > FORMAT:
+        raise UsageError(
+            f"`{database.path}` has format {version}; this dpipe reads up to {FORMAT}",
+            hint="use the dpipe that wrote it, or a newer one",
+        )
+    if not tables:
+        _create(database)
+
+
+def _create(database: Database) -> None:
+    with database.transaction():
+        for statement in _TABLES.split(";"):
+            database.rows(statement)
+        database.rows(f"PRAGMA application_id = {APPLICATION}")
+        database.rows(f"PRAGMA user_version = {FORMAT}")
+
+
+def _followed(chain: list[Recorded], entry: Recorded) -> list[Recorded]:
+    """The chain with an entry in its place; what came after that place is gone."""
+    return [*(old for old in chain if old.attempt < entry.attempt), entry]
+
+
+# -- the stored form -----------------------------------------------------------------------------
+
+
+def _stored(batch: _Batch) -> Iterator[tuple[Any, ...]]:
+    for key, chain in batch.chains.items():
+        for e in chain:
+            body = _packed(_Body(e.message, e.reply))
+            yield key, e.attempt, e.run, e.outcome, e.model, e.max_tokens, e.at, body
+
+
+def _recorded(path: Path, row: tuple[Any, ...]) -> Recorded:
+    attempt, run, outcome, model, max_tokens, at, packed = row
+    try:
+        body = _unpacked(packed)
+    except (msgspec.MsgspecError, ValueError, zlib.error) as error:
+        raise damaged(path, f"an answer of run {run} cannot be read ({error})") from None
+    return Recorded(attempt, run, outcome, body.message, body.reply, max_tokens, at, model)
+
+
+# A body is msgpack (an array: its first byte is above 0x80), JSON ("[") where a text holds half
+# of a surrogate pair, which UTF-8 cannot; either in zlib ("x") where that is shorter.
+
+
+def _packed(body: _Body) -> bytes:
+    try:
+        plain = msgspec.msgpack.encode(body)
+    except UnicodeEncodeError:
+        plain = json.dumps(msgspec.to_builtins(body)).encode("ascii")
+    if len(plain) < COMPRESSED_FROM:
+        return plain
+    return min(plain, zlib.compress(plain, 1), key=len)
+
+
+def _unpacked(packed: bytes) -> _Body:
+    plain = zlib.decompress(packed) if packed.startswith(b"x") else packed
+    if plain.startswith(b"["):
+        return msgspec.convert(json.loads(plain), _Body)
+    return msgspec.msgpack.decode(plain, type=_Body)
