@@ -4,12 +4,14 @@
 and returns it fitted, or raises ``Misfit`` with the path of the part that is wrong.
 
 What changes in fitting: ``7.0`` becomes ``7`` where an int is needed, unknown columns of a record
-go, an absent optional field becomes None. Nothing else is converted; a bool is no int.
+go, an absent optional field becomes None, an image's bytes a data URL. Nothing else is converted;
+a bool is no int.
 """
 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from functools import lru_cache
 from math import isfinite
@@ -25,6 +27,7 @@ TextFitter: TypeAlias = Callable[[str], Any]
 
 _SHOWN = 60
 _NUMBER = re.compile(r"[+-]?(\d[\d_]*)?\.?\d*([eE][+-]?\d+)?", re.ASCII)
+_PICTURES = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"), (b"RIFF", "webp"))
 _TRUTHS = {"true": True, "false": False}
 
 
@@ -287,12 +290,15 @@ def _known(option: types.Type, value: Any) -> int:
     return 0
 
 
-def _image(value: Any) -> str | bytes:
-    if isinstance(value, bytes) and value:
-        return value
+def _image(value: Any) -> str:
+    """A path or data URL as it is; bytes as a data URL, so that any row can be written down."""
     if isinstance(value, str) and value:
         return _text(value)
-    raise Misfit("", f"expected an image (a path, data URL or bytes), found {shown(value)}")
+    for start, kind in _PICTURES:
+        if isinstance(value, bytes) and value.startswith(start):
+            return f"data:image/{kind};base64,{b64encode(value).decode('ascii')}"
+    found = "bytes of no known kind" if isinstance(value, bytes) else shown(value)
+    raise Misfit("", f"expected an image (a path, a data URL or its bytes), found {found}")
 
 
 def _json(value: Any) -> Any:

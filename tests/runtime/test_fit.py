@@ -35,7 +35,7 @@ def misfit(value: Any, type: types.Type) -> str:
         ({"a": [None, {"b": 1}]}, JSON, {"a": [None, {"b": 1}]}),
         (None, JSON, None),
         ("data:image/png;base64,AA==", IMAGE, "data:image/png;base64,AA=="),
-        (b"\x89PNG", IMAGE, b"\x89PNG"),
+        (b"\x89PNG", IMAGE, "data:image/png;base64,iVBORw=="),
         ({"question": "q", "other": 1}, QA, {"question": "q", "score": None}),
         ("x", types.Union((INT, STR)), "x"),
     ],
@@ -67,7 +67,12 @@ def test_what_fits_comes_back_as_its_type_has_it(value: Any, type: types.Type, f
         ({"a": [0, {2}]}, JSON, ".a[1]: expected a JSON value, found [2]"),
         (None, types.Union((INT, STR)), "expected int | str, found null"),
         ("\ud800", STR, "expected text, found the half character '\\ud800'"),
-        ("", IMAGE, 'expected an image (a path, data URL or bytes), found ""'),
+        ("", IMAGE, 'expected an image (a path, a data URL or its bytes), found ""'),
+        (
+            b"?",
+            IMAGE,
+            "expected an image (a path, a data URL or its bytes), found bytes of no known kind",
+        ),
         ("key", types.SECRET, 'expected secret, found "key"'),
     ],
 )

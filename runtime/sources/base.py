@@ -1,0 +1,187 @@
+"""What a source is: a function that finds its inputs when called and reads when iterated.
+
+A reader is called with the arguments of its declaration by their labels (``as`` and the like,
+words of Python, with an underscore behind: ``as_``) and, where it has a parameter of that name,
+a ``context``::
+
+    def read(path: str | list[str], *, context: Context) -> Reading
+    async def read(url: str) -> AsyncIterator[dict]        # as people write theirs
+
+It gives an async iterator of ``Record``s, ``Unreadable``s, plain dicts, or lists of them.
+Calling it touches no content: it raises ``UsageError`` where an input is missing, so that a
+program's sources can all be opened before its first call of a model. What cannot be read later
+on is an ``Unreadable`` in its place, never an exception.
+"""
+
+from __future__ import annotations
+
+import inspect
+import keyword
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+import trio
+from msgspec import Struct
+
+from dpipe.lang import types
+from dpipe.runtime.errors import Misfit
+from dpipe.runtime.fit import row_fitter
+from dpipe.runtime.values import Batch, Item, Reject, Row, Values, key_of
+
+BATCH = 256
+"""Rows a batch: enough to make a thread's hop small beside the reading."""
+
+
+class Context(Struct, frozen=True):
+    """Where a reader is called: the source's name, the folder of its file, the project's."""
+
+    name: str
+    base: Path
+    project: Path
+
+
+class Record(Struct):
+    """One record as it was read.
+
+    ``identity`` tells it from others whatever its position: a whole file's path, else the raw
+    record (equal records draw alike). ``cells`` tells that the values are texts of a table,
+    to be read as the declared types.
+    """
+
+    values: Values
+    identity: bytes | str
+    place: str
+    cells: bool = False
+
+
+class Unreadable(Struct):
+    """A file or record that cannot be read, and why."""
+
+    place: str
+    message: str
+
+
+Read: TypeAlias = Record | Unreadable
+Batches: TypeAlias = Iterator[list[Read]]
+
+
+class Reading:
+    """What a built-in reader gives: its files, and batches that are made in a worker thread."""
+
+    def __init__(self, files: Iterable[Path], batches: Callable[[], Batches]) -> None:
+        self.files = tuple(files)
+        self._batches = batches
+
+    async def __aiter__(self) -> AsyncIterator[list[Read]]:
+        batches = self._batches()
+        try:
+            while (batch := await trio.to_thread.run_sync(next, batches, None)) is not None:
+                yield batch
+        finally:
+            batches.close()  # type: ignore[attr-defined]
+
+
+class Source:
+    """An opened source; iterating it gives batches of rows and rejects in source order.
+
+    ``files`` are those that it reads, as far as its reader tells.
+    """
+
+    def __init__(self, records: Any, context: Context, row: types.Record | None) -> None:
+        self.files: tuple[Path, ...] = getattr(records, "files", ())
+        self._records = records
+        self._context = context
+        self._row = row
+
+    async def __aiter__(self) -> AsyncIterator[Batch]:
+        take = _Taker(self._context.name, self._row)
+        async with _closing(aiter(self._records)) as records:
+            async for found in records:
+                yield take(found if isinstance(found, list) else [found])
+
+
+@asynccontextmanager
+async def _closing(records: AsyncIterator[Any]) -> AsyncIterator[AsyncIterator[Any]]:
+    """Closes what can be closed: a plain async iterator has no ``aclose``."""
+    try:
+        yield records
+    finally:
+        if hasattr(records, "aclose"):
+            await records.aclose()
+
+
+def open_source(
+    read: Callable[..., Any],
+    args: Mapping[str, Any],
+    context: Context,
+    row: types.Record | None,
+) -> Source:
+    """Call a reader; raises ``UsageError`` where its inputs are missing.
+
+    ``row`` is the declared row type, against which each row is validated, or None.
+    """
+    given = {f"{label}_" if keyword.iskeyword(label) else label: args[label] for label in args}
+    if "context" in inspect.signature(read).parameters:
+        given["context"] = context
+    return Source(read(**given), context, row)
+
+
+class _Taker:
+    """Turns what a reader found into rows and rejects."""
+
+    def __init__(self, name: str, row: types.Record | None) -> None:
+        self.name = name
+        self.count = 0
+        self.fit = row and row_fitter(row)
+        self.fit_cells = row and row_fitter(row, text=True)
+
+    def __call__(self, found: list[Any]) -> Batch:
+        return [self.item(one) for one in found]
+
+    def item(self, found: Read | Values) -> Item:
+        if isinstance(found, Unreadable):
+            return Reject(self.name, "error", found.message, found.place, {})
+        if not isinstance(found, Record):
+            found = self.plain(found)
+        fit = self.fit_cells if found.cells else self.fit
+        try:
+            values = fit(found.values) if fit else found.values
+        except Misfit as wrong:
+            return Reject(self.name, "error", str(wrong), found.place, found.values)
+        return Row(values, key_of(found.identity), found.place)
+
+    def plain(self, values: Values) -> Record:
+        """A record of a reader that gives dicts: told apart by content, placed by number."""
+        self.count += 1
+        return Record(values, identity_of(values), f"{self.name}[{self.count - 1}]")
+
+
+def identity_of(values: Any) -> bytes:
+    """The raw form of a record that has none of its own."""
+    try:
+        return msgspec.json.encode(values)
+    except (TypeError, ValueError, RecursionError):
+        return repr(values).encode("utf-8", "surrogatepass")
+
+
+T = TypeVar("T")
+
+
+def batched(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
+    """The items in lists of one size; closes the items when it is closed."""
+    left = iter(items)
+    try:
+        while batch := list(islice(left, size)):
+            yield batch
+    finally:
+        if hasattr(left, "close"):
+            left.close()
+
+
+def not_a_record(value: Any, place: str) -> Unreadable:
+    kind = {list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
+    return Unreadable(place, f"expected a record, found {kind.get(type(value), 'a number')}")

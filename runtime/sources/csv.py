@@ -1,0 +1,106 @@
+"""Tables: a record a line, its columns named by the first."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dpipe.runtime.errors import UsageError
+from dpipe.runtime.paths import display, find_inputs
+from dpipe.runtime.sources.base import Context, Read, Reading, Record, Unreadable, batched
+from dpipe.runtime.sources.encodings import guess_file, shown
+from dpipe.runtime.sources.files import reason
+
+SUFFIXES = (".csv", ".tsv")
+_identity = msgspec.json.Encoder().encode
+
+
+def read(path: str | list[str], separator: str = ",", *, context: Context) -> Reading:
+    """Each line's cells by their columns; blank lines are none."""
+    if len(separator) != 1 or separator in '"\r\n':
+        raise UsageError(f"`separator: {separator!r}` is not one character other than a quote")
+    files = find_inputs(path, context.base, SUFFIXES)
+    return Reading(files, lambda: batched(_records(files, separator, context)))
+
+
+def _records(files: Sequence[Path], separator: str, context: Context) -> Iterator[Read]:
+    # The limit is the module's own, so a cell may have any length in every table.
+    csv.field_size_limit(sys.maxsize)
+    for file in files:
+        yield from _table(file, separator, display(file, context.project))
+
+
+def _table(file: Path, separator: str, name: str) -> Iterator[Read]:
+    try:
+        with file.open("rb") as opened:
+            encoding = guess_file(opened)
+        with file.open(encoding=encoding, errors="surrogateescape", newline="") as text:
+            lines = _lines(csv.reader(text, delimiter=separator, strict=True), name)
+            yield from _rows(lines, encoding, name)
+    except (OSError, ValueError) as e:
+        yield Unreadable(name, reason(e))
+
+
+class _Damaged(Exception):
+    """A line that is no line of a table."""
+
+
+def _lines(reader: Any, name: str) -> Iterator[tuple[str, list[str] | Unreadable]]:
+    """Each line that is not blank with its place, or what is wrong with it."""
+    while True:
+        place = f"{name}:{reader.line_num + 1}"
+        try:
+            cells = next(reader, None)
+        except csv.Error as e:
+            yield place, Unreadable(place, _told(str(e)))
+            continue
+        if cells is None:
+            return
+        if cells:
+            yield place, cells
+
+
+def _told(message: str) -> str:
+    if "unexpected end" in message:
+        return "a quoted cell begins here and is never closed"
+    return f"not a line of a table: {message}"
+
+
+def _rows(
+    lines: Iterator[tuple[str, list[str] | Unreadable]], encoding: str, name: str
+) -> Iterator[Read]:
+    header: list[str] | None = None
+    for place, cells in lines:
+        if isinstance(cells, Unreadable):
+            yield cells
+        elif header is None:
+            header = _header(cells)
+        else:
+            yield _record(header, cells, place, encoding)
+    if header is None:
+        yield Unreadable(name, "has no line that names the columns")
+
+
+def _header(cells: list[str]) -> list[str]:
+    """The columns' names; raises ``ValueError`` where two columns have one name."""
+    names = [cell.strip() or f"column {at}" for at, cell in enumerate(cells, 1)]
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ValueError(f"{count} columns are called `{name}`")
+    return names
+
+
+def _record(header: list[str], cells: list[str], place: str, encoding: str) -> Read:
+    if len(cells) != len(header):
+        return Unreadable(place, f"has {len(cells)} cells, the header {len(header)}")
+    try:
+        identity = _identity(cells)
+    except UnicodeEncodeError:
+        return Unreadable(place, f"not valid {shown(encoding)}")
+    return Record(dict(zip(header, cells, strict=True)), identity, place, cells=True)

@@ -1,0 +1,72 @@
+"""JSON lines: a record a line, read in blocks, however long the file is."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Iterator, Sequence
+from io import TextIOWrapper
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from dpipe.runtime.paths import display, find_inputs
+from dpipe.runtime.sources.base import (
+    Batches,
+    Context,
+    Read,
+    Reading,
+    Record,
+    Unreadable,
+    batched,
+    not_a_record,
+)
+from dpipe.runtime.sources.encodings import guess_file, shown
+from dpipe.runtime.sources.files import reason
+from dpipe.runtime.sources.strict_json import why_not
+
+SUFFIXES = (".jsonl", ".ndjson")
+_decode = msgspec.json.Decoder().decode
+
+
+def read(path: str | list[str], *, context: Context) -> Reading:
+    """Each line's record; blank lines are none."""
+    files = find_inputs(path, context.base, SUFFIXES)
+    return Reading(files, lambda: _batches(files, context))
+
+
+def _batches(files: Sequence[Path], context: Context) -> Batches:
+    for file in files:
+        yield from batched(_records(file, display(file, context.project)))
+
+
+def _records(file: Path, name: str) -> Iterator[Read]:
+    try:
+        with file.open("rb") as opened:
+            encoding = guess_file(opened)
+            for number, line in enumerate(_lines(opened, encoding), 1):
+                if line := line.strip():
+                    yield _record(line, f"{name}:{number}", encoding)
+    except (OSError, ValueError) as e:
+        yield Unreadable(name, reason(e))
+
+
+def _lines(opened: BinaryIO, encoding: str) -> Iterable[bytes | str]:
+    """The lines as UTF-8, which needs no decoding here, or as decoded text."""
+    if encoding == "utf-8-sig":
+        opened.seek(len(codecs.BOM_UTF8))
+        return opened
+    if encoding == "utf-8":
+        return opened
+    return TextIOWrapper(opened, encoding, errors="surrogateescape", newline="\n")
+
+
+def _record(line: bytes | str, place: str, encoding: str) -> Read:
+    try:
+        raw = line if isinstance(line, bytes) else line.encode()
+        values = _decode(raw)
+    except UnicodeError:
+        return Unreadable(place, f"not valid {shown(encoding)}")
+    except (msgspec.DecodeError, RecursionError):
+        return Unreadable(place, why_not(line))
+    return Record(values, raw, place) if values.__class__ is dict else not_a_record(values, place)
