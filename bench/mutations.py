@@ -18,7 +18,7 @@ from msgspec import Struct
 from dpipe.lang.diagnostics import Bag, Diagnostic
 from dpipe.lang.parse import parse_module
 from dpipe.lang.scan import Token, scan
-from dpipe.lang.source import Source
+from dpipe.lang.source import Source, Span
 
 PROGRAMS = Path(__file__).parent.parent / "tests" / "programs"
 KINDS = ("delete", "duplicate", "swap", "replace", "truncate")
@@ -60,14 +60,25 @@ def _mutant(kind: str, text: str, tokens: list[Token], index: int, other: str) -
             text = f"{head}{token.text} {token.text}{tail}"
         case "swap":
             between = text[token.end : after.start]
-            text = head + after.text + between + token.text + text[after.end :]
+            text = _joined(head, after.text + between + token.text, text[after.end :])
             what = f"{token.text} {after.text}"
         case "replace":
-            text = head + other + tail
+            text = _joined(head, other, tail)
             what = f"{token.text} by {other}"
         case _:
             text = head
     return Mutant(kind, text, token.start, what)
+
+
+def _joined(head: str, middle: str, tail: str) -> str:
+    """The pieces, with a space where two words would become one."""
+    if _touch(head, middle):
+        middle = f" {middle}"
+    return f"{middle} ".join((head, tail)) if _touch(middle, tail) else head + middle + tail
+
+
+def _touch(left: str, right: str) -> bool:
+    return left[-1:].isalnum() and right[:1].isalnum()
 
 
 def judge(mutant: Mutant) -> Outcome:
@@ -75,12 +86,22 @@ def judge(mutant: Mutant) -> Outcome:
     parse_module(source, bag)
     line = source.position(min(mutant.offset, len(source.text))).line
     found = tuple(bag)
-    spans = [span for d in found for span in (d.span, *(label.span for label in d.labels))]
+    spans = [span for d in found for span in _places(d)]
     near = any(
         source.position(span.start).line - 1 <= line <= source.position(span.end).line + 1
         for span in spans
     )
     return Outcome(mutant, found, near)
+
+
+def _places(found: Diagnostic) -> Iterator[Span]:
+    """Where the reader is sent: the mark, its labels, and the edit that is offered."""
+    yield found.span
+    for label in found.labels:
+        yield label.span
+    for fix in found.fixes:
+        for edit in fix.edits:
+            yield edit.span
 
 
 def main(cases: int) -> None:

@@ -10,10 +10,9 @@ from typing import Any, Protocol
 from unicodedata import normalize
 
 from dpipe.lang import strings, syntax
-from dpipe.lang.diagnostics import Bag
-from dpipe.lang.scan import Token, report
+from dpipe.lang.diagnostics import Bag, Edit, Fix
+from dpipe.lang.scan import KEYWORDS, Token, report
 from dpipe.lang.source import Source, Span
-
 
 DEEPEST = 200
 
@@ -64,7 +63,25 @@ class Builder:
         return syntax.Name(text=_text(token), span=Span(self.file, start, token.end))
 
     def named(self, children: list[Any]) -> syntax.Name:
+        """The name that a declaration gives, which expressions must be able to read."""
+        self._check_readable(children[1])
         return self.word(children[1])
+
+    def _check_readable(self, token: Token) -> None:
+        if token.text in KEYWORDS:
+            message = f"`{token.text}` is a keyword and cannot be used as a name"
+            help = f"take another, like `{token.text}_`"
+            self.bag.add("E0112", self.at(token), message, help=help)
+        elif token.text.startswith('"'):
+            message = f"a declared name is a plain word, not {token.text}"
+            self.bag.add("E0112", self.at(token), message)
+
+    def _params(self, tree: Tree) -> tuple[syntax.ParamDecl, ...]:
+        """Parameters that expressions read, unlike those of a prompt."""
+        for child in tree.children:
+            if _is_tree(child):
+                self._check_readable(child.children[0])
+        return self.each(tree.children)
 
     def _path(self, tree: Tree) -> tuple[syntax.Name, ...]:
         return tuple(self.word(token) for token in tree.children)
@@ -108,13 +125,31 @@ class Builder:
         return syntax.Attr(of=self.build(c[0]), name=self.word(c[1]), span=self.over(c))
 
     def call(self, c: list[Any]) -> syntax.Call:
+        callee = self.build(c[0])
+        self._check_function(callee, c)
         args = [self.argument(arg) for arg in c[1].children if _is_tree(arg)]
         return syntax.Call(
-            callee=self.build(c[0]),
+            callee=callee,
             args=tuple(args),
             args_span=self.over(c[1].children),
             span=self.over(c),
         )
+
+    def _check_function(self, callee: Any, c: list[Any]) -> None:
+        """`.x.len()`: only what is declared or built in can be called, by its name or path."""
+        root = callee
+        while isinstance(root, syntax.Attr):
+            root = root.of
+        if root is callee or isinstance(root, syntax.NameRef | syntax.BadExpr):
+            return
+        of = self.source_file.text[callee.of.span.start : callee.of.span.end]
+        others = self.source_file.text[_start(c[1].children) + 1 : _end(c[1].children) - 1].strip()
+        name = callee.name.text
+        write = f"{name}({of}, {others})" if others else f"{name}({of})"
+        span = self.over(c)
+        fix = Fix(f"write `{write}`", (Edit(span, write),))
+        message = f"values have no methods; write `{write}`"
+        self.bag.add("E0124", callee.name.span, message, fixes=(fix,))
 
     def argument(self, tree: Tree) -> syntax.Arg:
         c = tree.children
@@ -260,7 +295,7 @@ class Builder:
 
     def param(self, c: list[Any]) -> syntax.ParamItem:
         return syntax.ParamItem(
-            name=self.word(c[1]),
+            name=self.named(c),
             type=self.build(c[3]),
             default=self.maybe(c[5]),
             help=_plain(c[6]),
@@ -304,7 +339,7 @@ class Builder:
     def pipe(self, c: list[Any]) -> syntax.PipeItem:
         return syntax.PipeItem(
             name=self.named(c),
-            params=self.each(c[2].children),
+            params=self._params(c[2]),
             flows=self.each(c[4:-2]),
             result=self.build(c[-2]),
             span=self.over(c),
@@ -313,7 +348,7 @@ class Builder:
     def def_(self, c: list[Any]) -> syntax.DefItem:
         return syntax.DefItem(
             name=self.named(c),
-            params=self.each(c[2].children),
+            params=self._params(c[2]),
             result=self.build(c[4]),
             body=self.build(c[6]),
             span=self.over(c),

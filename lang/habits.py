@@ -1,12 +1,511 @@
-"""The habits of other languages: each is told by its own words and read as what it means."""
+"""The habits of other languages: each is told in its own words and read as what it means."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dpipe.lang.automaton import END, Stack
+from dpipe.lang.diagnostics import Diagnostic, Edit, Fix
+from dpipe.lang.phrases import expectation, shown
 from dpipe.lang.recover import Failure, Repair
+from dpipe.lang.scan import CLOSERS, KEYWORDS, OPENERS, Token
+
+_COMPARISONS = frozenset(("EQ", "NE", "LE", "GE", "LESSTHAN", "MORETHAN", "IN"))
+_VALUES = frozenset(("NAME", "FIELD", "STRING", "LONG_STRING", "INT", "FLOAT", "NULL", "TRUE"))
 
 
 def habits(failure: Failure) -> Iterator[Repair]:
-    """The repairs for habits that fit what failed, the likeliest first."""
-    yield from ()
+    """The repairs that fit what failed, the likeliest first."""
+    for habit in _HABITS.get(failure.token.type, ()):
+        yield from habit(failure)
+    yield from _keyword_as_name(failure)
+    yield from _import_without_name(failure)
+    yield from _missing_keyword(failure)
+
+
+# -- helpers -------------------------------------------------------------------------------------
+
+
+def _edit(failure: Failure, at: int, until: int, text: str) -> Edit:
+    """Replaces the text of a stretch of tokens; of an empty one, puts text before it."""
+    if at == until:
+        place = failure.tokens[at].start
+        return Edit(failure.source.span(place, place), text)
+    return Edit(failure.span(at, until - 1), text)
+
+
+def _repair(
+    failure: Failure,
+    at: int,
+    until: int,
+    tokens: tuple[Token, ...],
+    code: str,
+    marked: tuple[int, int],
+    message: str,
+    *,
+    help: str | None = None,
+    write: str | None = None,
+    safe: bool = False,
+) -> Repair:
+    """``marked`` are the first and last token to point at, ``write`` the text of ``at:until``."""
+    fixes = []
+    if write is not None:
+        title = f"write `{write}`" if write else "remove it"
+        fixes.append(Fix(title, (_edit(failure, at, until, write),), safe))
+    finding = Diagnostic(code, message, failure.span(*marked), (), help, tuple(fixes))
+    return Repair(at, until, tokens, lambda: finding)
+
+
+def _token(failure: Failure, kind: str, text: str, index: int) -> Token:
+    place = failure.tokens[index].start
+    return Token(kind, text, place, place)
+
+
+def _name(token: Token) -> Token:
+    return Token("NAME", token.text, token.start, token.end)
+
+
+def _operand(failure: Failure, operator: str) -> int | None:
+    """Where the left operand starts, if the failing token were this operator."""
+    after = failure.automaton.shift(failure.stack, operator, failure.at)
+    return after.below.begin if after and after.below else None
+
+
+def _expression(failure: Failure) -> int | None:
+    """Where the whole expression before the failing token starts."""
+    begin, stack = failure.at, failure.stack
+    below: Stack | None = stack
+    while below is not None:
+        if begin < failure.at and failure.automaton.accepts(below, "IF"):
+            return begin
+        begin, below = below.begin, below.below
+    return None
+
+
+def _find(failure: Failure, kinds: frozenset[str], start: int) -> int | None:
+    """The first token of these kinds in the same brackets; None before anything else ends it."""
+    depth = 0
+    for index in range(start, len(failure.kinds)):
+        kind = failure.kinds[index]
+        if depth == 0 and kind in kinds:
+            return index
+        depth += (kind in OPENERS) - (kind in CLOSERS)
+        if depth < 0:
+            return None
+    return None
+
+
+# -- names ---------------------------------------------------------------------------------------
+
+
+def _keyword_as_name(failure: Failure) -> Iterator[Repair]:
+    token, at = failure.token, failure.at
+    if token.text in KEYWORDS and token.type != "KEY" and "NAME" in failure.accepted:
+        message = f"`{token.text}` is a keyword and cannot be used as a name"
+        help = f"take another, like `{token.text}_`"
+        yield _repair(failure, at, at + 1, (_name(token),), "E0112", (at, at), message, help=help)
+
+
+def _missing_keyword(failure: Failure) -> Iterator[Repair]:
+    """A line that is a declaration but for its keyword: ` seeds: Seed = …`."""
+    at = failure.at
+    if END not in failure.accepted or not failure.starts_line(at) or not at:
+        return
+    if failure.token.type not in ("NAME", "KEY") or failure.open_brackets(at):
+        return
+    if _find(failure, frozenset(("EQUAL", "ARROW", "LBRACE")), at) is None:
+        return
+    message = f"expected a declaration, found {shown(failure.token)}"
+    help = "a declaration starts in column 1 with its keyword"
+    yield _repair(failure, at, len(failure.kinds) - 1, (), "E0114", (at, at), message, help=help)
+
+
+def _import_without_name(failure: Failure) -> Iterator[Repair]:
+    at = failure.at
+    if failure.kinds[:2] != ["IMPORT", "STRING"] or at != 2:
+        return
+    path = failure.tokens[1]
+    stem = path.text.strip('"').rpartition("/")[2].partition(".")[0]
+    name = stem if stem.isidentifier() and stem not in KEYWORDS else "m"
+    tokens = (_token(failure, "AS", "as", at), Token("NAME", name, path.end, path.end))
+    place = failure.source.span(path.end, path.end)
+    finding = Diagnostic(
+        "E0105",
+        "a file is imported under a name",
+        failure.span(1),
+        help=f"write `as {name}` behind it",
+        fixes=(Fix(f"add `as {name}`", (Edit(place, f" as {name}"),)),),
+    )
+    yield Repair(at, at, tokens, lambda: finding)
+
+
+# -- operators -----------------------------------------------------------------------------------
+
+
+def _not_in(failure: Failure) -> Iterator[Repair]:
+    at = failure.at
+    begin = _operand(failure, "IN")
+    if failure.kind(1) != "IN" or begin is None:
+        return
+    left = failure.text(begin, at)
+    write = f"not {left} in"
+    negation = _token(failure, "NOT", "not", begin)
+    moved = (negation, *failure.tokens[begin:at], failure.tokens[at + 1])
+    message = f"`not in` is not an operator; write `{write} …`"
+    yield _repair(
+        failure, begin, at + 2, moved, "E0103", (at, at + 1), message, write=write, safe=True
+    )
+    kept = (failure.tokens[at + 1],)
+    yield _repair(failure, at, at + 2, kept, "E0103", (at, at + 1), message)
+
+
+def _is(failure: Failure) -> Iterator[Repair]:
+    at = failure.at
+    if failure.token.text != "is" or "EQ" not in failure.accepted:
+        return
+    negated = failure.kind(1) == "NOT"
+    kind, text = ("NE", "!=") if negated else ("EQ", "==")
+    words = "is not" if negated else "is"
+    until = at + 1 + negated
+    token = Token(kind, text, failure.token.start, failure.tokens[until - 1].end)
+    message = f"`{words}` is not an operator; write `{text}`"
+    yield _repair(
+        failure, at, until, (token,), "E0103", (at, until - 1), message, write=text, safe=True
+    )
+
+
+def _chain(failure: Failure) -> Iterator[Repair]:
+    at = failure.at
+    first = at - 1
+    depth = 0
+    while first > 0 and (depth or failure.kinds[first] not in _COMPARISONS):
+        depth += (failure.kinds[first] in CLOSERS) - (failure.kinds[first] in OPENERS)
+        if depth < 0:
+            return
+        first -= 1
+    if first <= 0 or "AND" not in failure.accepted:
+        return
+    middle = failure.text(first + 1, at)
+    also = _token(failure, "AND", "and", at)
+    tokens = (also, *failure.tokens[first + 1 : at])
+    message = f"comparisons do not chain; write `and {middle} {failure.token.text} …`"
+    yield _repair(failure, at, at, tokens, "E0121", (at, at), message, write=f"and {middle} ")
+
+
+def _ternary(failure: Failure) -> Iterator[Repair]:
+    at = failure.at
+    begin = _expression(failure)
+    colon = _find(failure, frozenset(("COLON",)), at + 1)
+    if begin is None or "COALESCE" not in failure.accepted:
+        return
+    message = "`? :` is not an operator; write `if … then … else …`"
+    if colon is None:
+        help = "a value that may be null is read by `x ?? default`"
+        removed = "`?` is not an operator here"
+        yield _repair(failure, at, at + 1, (), "E0103", (at, at), removed, help=help, write="")
+        return
+    test, then = failure.tokens[begin:at], failure.tokens[at + 1 : colon]
+    then = [_plain(token) if index == len(then) - 1 else token for index, token in enumerate(then)]
+    words = [_token(failure, kind, "", at) for kind in ("IF", "THEN", "ELSE")]
+    tokens = (words[0], *test, words[1], *then, words[2])
+    write = f"if {failure.text(begin, at)} then {failure.text(at + 1, colon)} else"
+    yield _repair(failure, begin, colon + 1, tokens, "E0103", (at, at), message, write=write)
+
+
+def _plain(token: Token) -> Token:
+    """A label read as the value it is."""
+    if token.type != "KEY":
+        return token
+    kind = "STRING" if token.text.startswith('"') else KEYWORDS.get(token.text, "NAME")
+    return Token(kind, token.text, token.start, token.end)
+
+
+def _bare_if(failure: Failure) -> Iterator[Repair]:
+    """`1 + if a then b else c`, and the order of Python, `a if c else b`."""
+    at = failure.at
+    begin = _expression(failure)
+    if "ERROR" in failure.accepted:
+        stop = _find(failure, frozenset(("COMMA", "VBAR", "KEY", *CLOSERS, END)), at)
+        if stop is None:
+            return
+        inner = failure.tokens[at:stop]
+        tokens = (_token(failure, "LPAR", "(", at), *inner, _token(failure, "RPAR", ")", stop))
+        message = "an `if` inside an operator needs parentheses"
+        write = f"({failure.text(at, stop)})"
+        yield _repair(failure, at, stop, tokens, "E0127", (at, at), message, write=write)
+        return
+    otherwise = _find(failure, frozenset(("ELSE",)), at)
+    if begin is None or otherwise is None:
+        return
+    value, test = failure.tokens[begin:at], failure.tokens[at + 1 : otherwise]
+    words = [_token(failure, kind, "", at) for kind in ("THEN",)]
+    tokens = (failure.token, *test, words[0], *value, failure.tokens[otherwise])
+    write = f"if {failure.text(at + 1, otherwise)} then {failure.text(begin, at)} else"
+    message = f"the condition comes first: `{write} …`"
+    yield _repair(failure, begin, otherwise + 1, tokens, "E0103", (at, at), message, write=write)
+
+
+# -- `=` and `:` ---------------------------------------------------------------------------------
+
+
+def _equals(failure: Failure) -> Iterator[Repair]:
+    at = failure.at
+    before = failure.tokens[at - 1]
+    argument = failure.kind(-1) == "NAME" and failure.kind(-2) in ("COMMA", "LPAR", "LBRACE")
+    if argument and failure.automaton.accepts(failure.stacks[at - 1], "KEY"):
+        colon = Token("COLON", ":", failure.token.start, failure.token.end)
+        key = Token("KEY", before.text, before.start, before.end)
+        write = f"{before.text}:"
+        message = f"named arguments use `:`; write `{write}`"
+        if failure.kinds[failure.open_brackets(at)[-1]] == "LBRACE":
+            message = f"entries use `:`; write `{write}`"
+        yield _repair(
+            failure,
+            at - 1,
+            at + 1,
+            (key, colon),
+            "E0106",
+            (at, at),
+            message,
+            write=write,
+            safe=True,
+        )
+    elif "EQ" in failure.accepted:
+        equal = Token("EQ", "==", failure.token.start, failure.token.end)
+        message = "`=` cannot be used in an expression; write `==`"
+        yield _repair(failure, at, at + 1, (equal,), "E0107", (at, at), message, write="==")
+
+
+def _untyped(failure: Failure) -> Iterator[Repair]:
+    """A parameter or setting without its type: `prompt p(text)`, `param n = 3`."""
+    at = failure.at
+    name = at - 1 if failure.kind(-1) == "NAME" else at
+    token = failure.tokens[name]
+    if token.type != "NAME" or failure.kinds[name - 1] not in ("PARAM", "LPAR", "COMMA", "LBRACE"):
+        return
+    following = failure.kinds[name + 1] if name + 1 < len(failure.kinds) else END
+    if following not in ("EQUAL", "COMMA", "RPAR", "STRING", END):
+        return
+    key = Token("KEY", token.text, token.start, token.end)
+    colon = Token("COLON", ":", token.end, token.end)
+    error = Token("ERROR", "", token.end, token.end)
+    stack = failure.automaton.shift_all(failure.stacks[name], ("KEY", "COLON"), name)
+    if stack is None or not failure.automaton.accepts(stack, "FLOW"):
+        return
+    message = f"`{token.text}` needs a type"
+    help = f"write it behind a colon, as in `{token.text}: str`"
+    yield _repair(
+        failure, name, name + 1, (key, colon, error), "E0116", (name, name), message, help=help
+    )
+
+
+def _missing_colon(failure: Failure) -> Iterator[Repair]:
+    """`using gen` for `using: gen`, `answer str` for `answer: str`."""
+    at = failure.at
+    for name in (at - 1, at):
+        token = failure.tokens[name]
+        before = failure.kinds[name - 1] if name else ""
+        after = failure.tokens[name + 1] if name + 1 < len(failure.tokens) else token
+        if token.type not in ("NAME", *KEYWORDS.values()) or before in ("LSQB", ""):
+            continue
+        same_line = "\n" not in failure.source.text[token.end : after.start]
+        if after.type == END or not same_line or (name != at and before not in ("COMMA", "LPAR")):
+            continue
+        key = Token("KEY", token.text, token.start, token.end)
+        colon = Token("COLON", ":", token.end, token.end)
+        message = f"missing `:` after `{token.text}`"
+        yield _repair(
+            failure,
+            name,
+            name + 1,
+            (key, colon),
+            "E0116",
+            (name, name),
+            message,
+            write=f"{token.text}:",
+            safe=True,
+        )
+
+
+def _label_for_name(failure: Failure) -> Iterator[Repair]:
+    """`model x: openai(…)`: what is declared so is bound by `=`."""
+    at = failure.at
+    if failure.kind(1) != "COLON" or failure.kind(-1) not in ("MODEL", "TYPE", "SINK"):
+        return
+    colon = failure.tokens[at + 1]
+    equal = Token("EQUAL", "=", colon.start, colon.end)
+    yield _repair(
+        failure,
+        at,
+        at + 2,
+        (_name(failure.token), equal),
+        "E0108",
+        (at + 1, at + 1),
+        "unexpected `:`; expected `=`",
+        write=f"{failure.token.text} =",
+    )
+
+
+def _slice(failure: Failure) -> Iterator[Repair]:
+    """`xs[1:3]`, whose last is left out elsewhere and is not here."""
+    at = failure.at
+    opened = failure.open_brackets(at)
+    if not opened or failure.kinds[opened[-1]] != "LSQB":
+        return
+    begin = opened[-1] + 1
+    colon = _find(failure, frozenset(("COLON",)), begin)
+    stop = _find(failure, frozenset(("RSQB",)), begin)
+    if colon is None or stop is None or colon > stop:
+        return
+    low, high = failure.tokens[begin:colon], failure.tokens[colon + 1 : stop]
+    first = failure.text(begin, colon) or "0"
+    last = _last_of_slice(failure.text(colon + 1, stop))
+    numbers = [Token("INT", "0", failure.tokens[colon].start, failure.tokens[colon].start)]
+    dots = Token("RANGE", "..", failure.tokens[colon].start, failure.tokens[colon].end)
+    tokens = (*([_plain(t) for t in low] or numbers), dots, *(high or numbers))
+    write = f"{first}..{last}"
+    message = f"a part of a list or string is `[{write}]`, both ends included"
+    yield _repair(failure, begin, stop, tokens, "E0103", (colon, colon), message, write=write)
+
+
+def _last_of_slice(text: str) -> str:
+    """The last index that Python's excluded end leaves in."""
+    if not text:
+        return "-1"
+    return str(int(text) - 1) if text.isdecimal() else f"{text} - 1"
+
+
+# -- lambdas -------------------------------------------------------------------------------------
+
+
+def _lambda_parameters(failure: Failure) -> Iterator[Repair]:
+    """`(a, b) -> …`, `(a) -> …` and `() -> …`"""
+    arrow = failure.at if failure.token.type == "ARROW" else _find_arrow(failure)
+    if arrow is None or failure.kinds[arrow - 1] != "RPAR":
+        return
+    begin = arrow - 2
+    while begin > 0 and failure.kinds[begin] in ("NAME", "COMMA"):
+        begin -= 1
+    if failure.kinds[begin] != "LPAR":
+        return
+    names = [token for token in failure.tokens[begin:arrow] if token.type == "NAME"]
+    first = names[0] if names else _token(failure, "NAME", "_", begin)
+    help = None
+    if len(names) == 1:
+        message = f"a lambda's value stands without parentheses; write `{first.text} -> …`"
+    else:
+        message = f"a lambda takes one value, found {len(names)}"
+        help = "give the values one name and read them as its fields"
+    yield _repair(
+        failure,
+        begin,
+        arrow,
+        (first,),
+        "E0126",
+        (begin, arrow - 1),
+        message,
+        help=help,
+        write=first.text if len(names) == 1 else None,
+    )
+
+
+def _find_arrow(failure: Failure) -> int | None:
+    """The arrow behind the parentheses that the failing token stands in."""
+    index = failure.at
+    while failure.kinds[index] in ("NAME", "COMMA"):
+        index += 1
+    return (
+        index + 1
+        if failure.kinds[index] == "RPAR" and failure.kinds[index + 1] == "ARROW"
+        else None
+    )
+
+
+def _python_lambda(failure: Failure) -> Iterator[Repair]:
+    """`lambda x: …`"""
+    at = failure.at
+    if failure.kind(-1) != "NAME" or failure.tokens[at - 1].text != "lambda":
+        return
+    if failure.kind(1) != "COLON":
+        return
+    colon = failure.tokens[at + 1]
+    tokens = (_name(failure.token), Token("ARROW", "->", colon.start, colon.end))
+    write = f"{failure.token.text} ->"
+    message = f"a lambda is written `{write} …`"
+    yield _repair(
+        failure, at - 1, at + 2, tokens, "E0126", (at - 1, at - 1), message, write=write, safe=True
+    )
+
+
+# -- types ---------------------------------------------------------------------------------------
+
+
+def _null_type(failure: Failure) -> Iterator[Repair]:
+    """`str | null`"""
+    at = failure.at
+    if expectation(failure.accepted) != "a type":
+        return
+    if failure.kind(-1) == "VBAR":
+        optional = Token("QMARK", "?", failure.tokens[at - 1].start, failure.token.end)
+        message = "`null` is not a type; write `?` behind the type"
+        begin = failure.stacks[at - 1].begin
+        help = f"write `{failure.text(begin, at - 1)}?`"
+        yield _repair(
+            failure, at - 1, at + 1, (optional,), "E0125", (at, at), message, help=help, write="?"
+        )
+    if failure.kind(1) == "VBAR":
+        message = "`null` is not a type; write `?` behind the type"
+        yield _repair(failure, at, at + 2, (), "E0125", (at, at), message)
+
+
+def _generic_type(failure: Failure) -> Iterator[Repair]:
+    """`list[str]`, `Optional[str]` and `str[]`"""
+    at = failure.at
+    before = failure.tokens[at - 1]
+    if before.type != "NAME" or "QMARK" not in failure.accepted:
+        return
+    if failure.kind(1) == "RSQB":
+        write = f"[{before.text}]"
+        opening = Token("LSQB", "[", before.start, before.start)
+        tokens = (opening, before, failure.tokens[at + 1])
+        message = f"a list type is written `{write}`"
+        yield _repair(failure, at - 1, at + 2, tokens, "E0113", (at, at + 1), message, write=write)
+        return
+    stop = _find(failure, frozenset(("RSQB",)), at + 1)
+    if stop is None:
+        return
+    inner = failure.text(at + 1, stop)
+    if before.text == "Optional":
+        optional = Token("QMARK", "?", failure.tokens[stop].start, failure.tokens[stop].end)
+        tokens = (*failure.tokens[at + 1 : stop], optional)
+        write = f"{inner}?"
+        message = f"a type that allows null is written `{write}`"
+    elif before.text.lower() in ("list", "array", "sequence"):
+        tokens = tuple(failure.tokens[at : stop + 1])
+        write = f"[{inner}]"
+        message = f"a list type is written `{write}`"
+    else:
+        return
+    yield _repair(
+        failure, at - 1, stop + 1, tokens, "E0113", (at - 1, at - 1), message, write=write
+    )
+
+
+_HABITS = {
+    "NOT": (_not_in,),
+    "NAME": (_is, _missing_colon, _untyped),
+    "QMARK": (_ternary,),
+    "IF": (_bare_if,),
+    "EQUAL": (_untyped, _equals),
+    "COMMA": (_lambda_parameters, _untyped),
+    "RPAR": (_lambda_parameters, _untyped),
+    "ARROW": (_lambda_parameters,),
+    "COLON": (_slice,),
+    "KEY": (_python_lambda, _slice, _label_for_name),
+    "NULL": (_null_type,),
+    "LSQB": (_generic_type,),
+    END: (_untyped,),
+    **dict.fromkeys(_COMPARISONS, (_chain,)),
+}
+for _kind in _VALUES | {"LBRACE", "MODEL", "PROMPT", "FLOW"}:
+    _HABITS[_kind] = (*_HABITS.get(_kind, ()), _missing_colon)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from dpipe.lang.diagnostics import Bag, Edit, Fix
 from dpipe.lang.phrases import shown
-from dpipe.lang.scan import CLOSERS, Token, Tokens
+from dpipe.lang.scan import CLOSERS, OPENERS, Token, Tokens
 from dpipe.lang.source import Source
 from dpipe.lang.spell import nearest
 
@@ -21,6 +21,9 @@ DECLARING = frozenset(
     )
 )  # fmt: skip
 _WORDS = sorted(kind.lower() for kind in DECLARING)
+_JOINING = frozenset(
+    ("VBAR", "ARROW", "EQUAL", "AND", "OR", "IN", "PLUS", "MINUS", "STAR", "SLASH")
+)
 _NAMES = frozenset(("NAME", "KEY", "STRING"))
 
 
@@ -58,36 +61,126 @@ def edition(scanned: Tokens, bag: Bag) -> tuple[int | None, bool]:
 def declarations(scanned: Tokens, bag: Bag) -> Iterator[list[Token]]:
     """The tokens of each declaration after the edition, which start with its keyword.
 
-    Tells what stands in column 1 and must not. A word that is nearly a keyword is read as it.
+    Tells what stands in column 1 and must not. A word that is nearly a keyword is read as it;
+    what starts with anything else is told once and left out.
     """
+    source = scanned.source
     current: list[Token] = []
-    tokens = scanned.tokens
-    first = len(_first_line(scanned)) if tokens and tokens[0].type == "DPIPE" else 0
-    text = scanned.source.text
-    known = True
-    for index in range(first, len(tokens)):
-        token = tokens[index]
-        start = token.start
-        outside = (not start or text[start - 1] == "\n") and token.type not in CLOSERS
-        if outside and token.type in DECLARING and token.type != "DPIPE":
+    lost = False  # the run before could not be read as a declaration
+    for run in _runs(scanned):
+        declares = _declares(run, source)
+        if not declares and (lost or _goes_on(current, run[0])):
             if current:
-                yield current
-            current, known = [token], True
-        elif outside and (not current or _declares(scanned, index)):
-            if current:
-                yield current
-            keyword = _keyword(scanned, index, bag)
-            current, known = [keyword] if keyword else [], keyword is not None
-        elif outside and known:
-            _tell_column(scanned.source, token, bag)
-            current.append(token)
-        elif known and current:
-            current.append(token)
-        elif known and not current:
-            _keyword(scanned, index, bag)
-            known = False
+                _tell_column(source, run[0], bag)
+                current.extend(run)
+            continue
+        if current:
+            yield current
+        current = _declaration(run, source, bag)
+        lost = not current
     if current:
         yield current
+
+
+def _runs(scanned: Tokens) -> Iterator[list[Token]]:
+    """Stretches of tokens, each from one in column 1 that closes nothing.
+
+    A declaration that is indented where no bracket is open starts one too.
+    """
+    tokens, source = scanned.tokens, scanned.source
+    first = len(_first_line(scanned)) if tokens and tokens[0].type == "DPIPE" else 0
+    depth, begin = 0, first
+    for index in range(first, len(tokens)):
+        kind, start = tokens[index].type, tokens[index].start
+        if kind in CLOSERS:
+            depth = max(depth - 1, 0)
+            continue
+        column_one = not start or source.text[start - 1] == "\n"
+        if index > begin and (column_one or (not depth and _indented(scanned, begin, index))):
+            yield tokens[begin:index]
+            depth, begin = 0, index
+        depth += kind in OPENERS
+    if begin < len(tokens):
+        yield tokens[begin:]
+
+
+def _indented(scanned: Tokens, begin: int, index: int) -> bool:
+    """Whether a declaration starts at a token although it is indented."""
+    tokens = scanned.tokens
+    if tokens[index].type not in DECLARING or index + 1 == len(tokens):
+        return False
+    if tokens[begin].type == "PIPE" or tokens[index - 1].type in ("EXTERN", "EQUAL", "VBAR"):
+        return False
+    between = scanned.source.text[tokens[index - 1].end : tokens[index].start]
+    following = [token.type for token in tokens[index + 1 : index + 3]]
+    named = following[:1] in (["KEY"], ["STRING"]) or following == ["NAME", "EQUAL"]
+    return "\n" in between and named
+
+
+def _goes_on(current: list[Token], token: Token) -> bool:
+    """Whether a token in column 1 most likely belongs to the declaration before it."""
+    depth = sum((t.type in OPENERS) - (t.type in CLOSERS) for t in current)
+    return bool(current) and (depth > 0 or token.type in _JOINING)
+
+
+def _declares(run: list[Token], source: Source) -> bool:
+    """Whether a run means to declare something, be it with a wrong word: `sorce docs = …`."""
+    first, *rest = run[:2]
+    if first.type in DECLARING or first.type == "METRIC" or _keyword_label(first):
+        return True
+    if first.type != "NAME" or not rest:
+        return False
+    same_line = "\n" not in source.text[first.end : rest[0].start]
+    return same_line and (rest[0].type in (*_NAMES, "EQUAL") or rest[0].type in DECLARING)
+
+
+def _keyword_label(token: Token) -> bool:
+    """`param : …`: the scanner cannot know that this is no label."""
+    return token.type == "KEY" and token.text.upper() in DECLARING
+
+
+def _declaration(run: list[Token], source: Source, bag: Bag) -> list[Token]:
+    """The run as a declaration, after telling what is wrong with its start; empty if all is."""
+    first, *rest = run
+    span = source.span(first.start, first.end)
+    if _keyword_label(first):
+        return [Token(first.text.upper(), first.text, first.start, first.end), *rest]
+    if first.type == "DPIPE":
+        bag.add("E0114", span, "the edition stands once, before everything else")
+        return []
+    if first.type == "METRIC":
+        bag.add("E0114", span, "a metric is declared by `extern metric`")
+        return []
+    if first.type in DECLARING:
+        _check_column(source, first, bag)
+        return run
+    message = f"expected a declaration, found {shown(first)}"
+    if first.type == "NAME" and rest and rest[0].type in DECLARING:
+        keyword = rest[0]
+        both = f"{keyword.text} {first.text}"
+        edit = Edit(source.span(first.start, keyword.end), both)
+        help = f"the keyword comes first: `{both}`"
+        bag.add("E0114", span, message, help=help, fixes=(Fix(f"write `{both}`", (edit,)),))
+        return [keyword, first, *rest[1:]]
+    found = nearest(first.text, _WORDS) if first.type in ("NAME", "KEY") else None
+    if found is None:
+        assigned = bool(rest) and rest[0].type == "EQUAL"
+        keyword_help = f"start it with a keyword, as in `flow {first.text} = …`"
+        bag.add("E0114", span, message, help=keyword_help if assigned else None)
+        return []
+    fix = Fix(f"replace with `{found}`", (Edit(span, found),))
+    message += f"; did you mean `{found}`?"
+    bag.add("E0114", span, message, fixes=(fix,), suggestions=(found,))
+    return [Token(found.upper(), found, first.start, first.end), *rest]
+
+
+def _check_column(source: Source, token: Token, bag: Bag) -> None:
+    column = source.position(token.start).column
+    if column > 1:
+        span = source.span(token.start, token.end)
+        margin = source.span(token.start - column + 1, token.start)
+        fix = Fix("remove the indentation", (Edit(margin, ""),), safe=True)
+        bag.add("E0115", span, "declarations start in column 1", fixes=(fix,))
 
 
 def _first_line(scanned: Tokens) -> list[Token]:
@@ -98,42 +191,6 @@ def _first_line(scanned: Tokens) -> list[Token]:
     while count < len(tokens) and source.position(tokens[count].start).line == line:
         count += 1
     return tokens[:count]
-
-
-def _declares(scanned: Tokens, index: int) -> bool:
-    """Whether an unknown word in column 1 means to declare something: `sorce docs = …`."""
-    token, *rest = scanned.tokens[index : index + 3]
-    if token.type in ("DPIPE", "METRIC"):
-        return True
-    if token.type != "NAME" or not rest:
-        return False
-    line_end = scanned.source.text.find("\n", token.end)
-    same_line = line_end < 0 or rest[0].start < line_end
-    return same_line and rest[0].type in (*_NAMES, "EQUAL")
-
-
-def _keyword(scanned: Tokens, index: int, bag: Bag) -> Token | None:
-    """The keyword that the word at ``index`` is taken for, after telling that it is none."""
-    source, token = scanned.source, scanned.tokens[index]
-    span = source.span(token.start, token.end)
-    if token.type == "DPIPE":
-        bag.add("E0114", span, "the edition stands once, before everything else")
-        return None
-    if token.type == "METRIC":
-        bag.add("E0114", span, "a metric is declared by `extern metric`")
-        return None
-    found = nearest(token.text, _WORDS) if token.type in ("NAME", "KEY") else None
-    message = f"expected a declaration, found {shown(token)}"
-    if found is None:
-        following = scanned.tokens[index + 1 : index + 2]
-        assigned = bool(following) and following[0].type == "EQUAL"
-        help = f"name things with a keyword, as in `flow {token.text} = …`" if assigned else None
-        bag.add("E0114", span, message, help=help)
-        return None
-    fix = Fix(f"replace with `{found}`", (Edit(span, found),))
-    message += f"; did you mean `{found}`?"
-    bag.add("E0114", span, message, fixes=(fix,), suggestions=(found,))
-    return Token(found.upper(), found, token.start, token.end)
 
 
 def _tell_column(source: Source, token: Token, bag: Bag) -> None:

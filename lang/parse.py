@@ -46,20 +46,21 @@ def parse_module(source: Source, bag: Bag) -> syntax.Module:
 
 
 def _item(tokens: list[Token], builder: Builder, bag: Bag) -> syntax.Item:
-    if not _too_deep(tokens, builder.source_file, bag):
-        tree = _tree(tokens)
-        if tree is None and (
-            mended := recover(tokens, _automaton(), builder.source_file, bag, habits)
-        ):
-            tree = _tree(mended)
-        if tree is not None:
-            try:
-                item: syntax.Item = builder.build(tree)
-            except TooDeep:
-                _tell_too_deep(tokens[0], builder.source_file, bag)
-            else:
-                return item
-    return _bad_item(tokens, builder)
+    source = builder.source_file
+    if _too_deep(tokens, source, bag):
+        return _bad_item(tokens, builder)
+    tree = _tree(tokens)
+    if tree is None and (mended := recover(tokens, _automaton(), source, bag, habits)):
+        tree = _tree(mended)
+    if tree is None:
+        return _bad_item(tokens, builder)
+    try:
+        item: syntax.Item = builder.build(tree)
+    except TooDeep:
+        _tell_too_deep(tokens[0], source, bag)
+        return _bad_item(tokens, builder)
+    nameless = not isinstance(item, syntax.TestItem | syntax.BadItem) and not item.name.text
+    return _bad_item(tokens, builder) if nameless else item
 
 
 def _bad_item(tokens: list[Token], builder: Builder) -> syntax.BadItem:

@@ -16,6 +16,7 @@ _MEANING = {
 _OPERATORS = frozenset(
     ("EQ", "NE", "LE", "GE", "LESSTHAN", "MORETHAN", "PLUS", "STAR", "OR", "AND", "COALESCE")
 )
+_GOING_ON = frozenset(("ATTR", "LPAR", "LSQB", "QMARK"))  # they make what stands there longer
 _EXPRESSION = frozenset(("FIELD", "NOT", "TRUE"))
 _TYPE = frozenset(("FLOW", "MODEL", "LBRACE"))
 _LONG = 32
@@ -37,13 +38,19 @@ def expectation(kinds: frozenset[str]) -> str | None:
         return "an expression"
     if kinds >= _TYPE:
         return "a type"
+    for needed in ("THEN", "ELSE"):
+        if needed in kinds:
+            return f"`{needed.lower()}`"
+    if {"NAME", "KEY"} <= kinds:
+        return "a name"
     if "ERROR" in kinds:
         return "a name or a call"
     if kinds & _OPERATORS and not kinds & {"COMMA", "RPAR", "RSQB", "RBRACE"}:
         return "an operator or the end" if END in kinds else None
+    kinds -= _OPERATORS
     words = [
         _MEANING.get(kind) or f"`{SPELLING[kind]}`"
-        for kind in sorted(kinds - _OPERATORS, key=_rank)
+        for kind in sorted(kinds - _GOING_ON or kinds, key=_rank)
         if kind in _MEANING or kind in SPELLING
     ]
     if not words or len(words) > 3:

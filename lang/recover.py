@@ -8,6 +8,7 @@ closing bracket gives way to ERROR. What follows a mistake within three tokens i
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
@@ -105,6 +106,15 @@ class Failure:
                 stack.pop()
         return stack
 
+    def follows(self, told: list[int]) -> bool:
+        """Whether something has been told of this place or of one just before it."""
+        first = bisect_left(told, self.tokens[max(self.at - _QUIET, 0)].start)
+        return first < len(told) and told[first] <= self.token.start
+
+    def starts_line(self, index: int) -> bool:
+        start = self.tokens[index].start
+        return not self.source.text[:start].rpartition("\n")[2].strip()
+
     def reach(self, repair: Repair) -> int:
         """How far the declaration fits with an edit made, as an index of today's tokens."""
         inserted = (token.type for token in repair.tokens)
@@ -122,7 +132,11 @@ def recover(
     bag: Bag,
     habits: Callable[[Failure], Iterator[Repair]],
 ) -> list[Token] | None:
-    """Tokens that parse, one ERROR for each part that could not be read; None if that fails."""
+    """Tokens that parse, one ERROR for each part that could not be read; None if that fails.
+
+    What the bag holds already, a malformed token say, is a mistake that has been told.
+    """
+    told = sorted({finding.span.start for finding in bag})
     end = tokens[-1].end
     tokens = [*tokens, Token(END, "", end, end)]
     stacks = [automaton.start]
@@ -133,10 +147,9 @@ def recover(
         failure = Failure(source, automaton, tokens, stacks)
         repair = _best(failure, habits)
         if repair is None:
-            if failure.at >= quiet_until:
-                bag.extend([_unexpected(failure)])
+            bag.extend([_unexpected(failure)])
             return None
-        if failure.at >= quiet_until:
+        if failure.at >= quiet_until and not failure.follows(told):
             bag.extend([repair.tell()])
         tokens[repair.at : repair.until] = repair.tokens
         del stacks[repair.at + 1 :]
@@ -182,6 +195,7 @@ def _small_edits(failure: Failure) -> Iterator[Repair]:
                 yield _replacement(failure, at, kind, cost)
         if failure.kind(1) not in ("", END):
             yield _swap(failure, at, 80)
+        yield from _label_edits(failure)
     if at > 1:
         yield _swap(failure, at - 1, 81) if failure.token.type != END else _removal(failure)
         yield _removal(failure)
@@ -189,6 +203,36 @@ def _small_edits(failure: Failure) -> Iterator[Repair]:
         for cost, kind in enumerate(_REPLACING, 90):
             if kind in before:
                 yield _replacement(failure, at - 1, kind, cost)
+    yield from _bracket_edits(failure)
+
+
+def _label_edits(failure: Failure) -> Iterator[Repair]:
+    """`v : x` where no label can stand: the name with something else behind it."""
+    at = failure.at
+    if failure.kind(0) != "KEY" or failure.kind(1) != "COLON" or "NAME" not in failure.accepted:
+        return
+    key, colon = failure.tokens[at : at + 2]
+    name = Token("NAME", key.text, key.start, key.end)
+    tell = lambda: _stray_colon(failure, at + 1)  # noqa: E731
+    for cost, kind in enumerate((None, "EQUAL", "ARROW", "LPAR", "COMMA", "PLUS", "RANGE"), 60):
+        made = () if kind is None else (_made(kind, colon.start, colon.end),)
+        yield Repair(at, at + 2, (name, *made), tell, cost)
+
+
+def _bracket_edits(failure: Failure) -> Iterator[Repair]:
+    """What is wrong may be the bracket around all this, or what should stand before it."""
+    opened = failure.open_brackets(failure.at)
+    if not opened or opened[-1] == 0:
+        return
+    opener = opened[-1]
+    start = failure.tokens[opener].start
+    tell = lambda: _unexpected(failure, opener)  # noqa: E731
+    yield Repair(opener, opener + 1, (), tell, 120)
+    yield Repair(opener, opener, (_made("NAME", start, start),), tell, 121)
+    accepted = failure.automaton.accepted(failure.stacks[opener])
+    for cost, kind in enumerate(OPENERS, 122):
+        if kind in accepted:
+            yield _replacement(failure, opener, kind, cost)
 
 
 def _insertions(failure: Failure) -> Iterator[Repair]:
@@ -326,7 +370,7 @@ def _missing(failure: Failure, index: int, kinds: tuple[str, ...]) -> Diagnostic
         fix = Fix("add `|`", (Edit(before, "| "),), safe=True)
         message = "missing `|` before this stage"
         return Diagnostic("E0117", message, failure.span(index), fixes=(fix,))
-    if kind in SPELLING and token.type != END and kind != "PLUS":
+    if kind in SPELLING and token.type != END and kind != "PLUS" and not _unmatched(failure, index):
         text = SPELLING[kind]
         fix = Fix(f"add `{text}`", (Edit(after, f" {text} "),))
         message = f"unexpected {shown(token)}; expected `{text}`"
@@ -415,6 +459,14 @@ def _wrong(failure: Failure, index: int, kind: str) -> Diagnostic:
     return _unexpected(failure, index)
 
 
+def _unmatched(failure: Failure, index: int) -> bool:
+    return failure.kinds[index] in CLOSERS and not failure.open_brackets(index)
+
+
+def _stray_colon(failure: Failure, index: int) -> Diagnostic:
+    return Diagnostic("E0108", "unexpected `:`", failure.span(index))
+
+
 def _unexpected(failure: Failure, index: int | None = None) -> Diagnostic:
     """The token at ``index``, by default the failing one, cannot stand there."""
     at = failure.at if index is None else index
@@ -425,7 +477,7 @@ def _unexpected(failure: Failure, index: int | None = None) -> Diagnostic:
         wanted = f"; expected {expected}" if expected else ""
         last = failure.source.span(max(token.end - 1, 0), token.end)
         return Diagnostic("E0105", f"unexpected end of declaration{wanted}", last)
-    if token.type in CLOSERS and not failure.open_brackets(at):
+    if _unmatched(failure, at):
         fix = Fix("remove it", (Edit(failure.span(at), ""),))
         return Diagnostic("E0111", f"unmatched {shown(token)}", failure.span(at), fixes=(fix,))
     wanted = f"; expected {expected}" if expected else ""

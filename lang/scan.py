@@ -16,13 +16,12 @@ from dpipe.lang import strings
 from dpipe.lang.diagnostics import Bag, Edit, Fix
 from dpipe.lang.source import Source
 
-KEYWORDS = {
-    word: word.upper()
-    for word in (
-        "and as def dpipe else extern false flow if import in metric model not null or param "
-        "pipe prompt sink source test then true type"
-    ).split()
-}
+_KEYWORDS = (
+    "and", "as", "def", "dpipe", "else", "extern", "false", "flow", "if", "import", "in",
+    "metric", "model", "not", "null", "or", "param", "pipe", "prompt", "sink", "source", "test",
+    "then", "true", "type",
+)  # fmt: skip
+KEYWORDS = {word: word.upper() for word in _KEYWORDS}
 PUNCTUATION = {
     "(": "LPAR", ")": "RPAR", "[": "LSQB", "]": "RSQB", "{": "LBRACE", "}": "RBRACE",
     ",": "COMMA", ":": "COLON", "|": "VBAR", "?": "QMARK", "=": "EQUAL", "->": "ARROW",
@@ -36,7 +35,7 @@ CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
 # What other languages write: the token it is read as, and what to write here.
 _FOREIGN = {
     "&&": ("AND", "and"), "||": ("OR", "or"), "!": ("NOT", "not"), "===": ("EQ", "=="),
-    "!==": ("NE", "!="), "<>": ("NE", "!="), "=>": ("ARROW", "->"), "|>": ("VBAR", "|"),
+    "!==": ("NE", "!="), "<>": ("NE", "!="), "|>": ("VBAR", "|"),
     "//": ("SLASH", "/"),
 }  # fmt: skip
 
@@ -67,7 +66,7 @@ _TOKEN = re.compile(
     | (?P<PREFIX>(?:[fFrRbBuU]|[fFrRbB]{{2}})(?=["']))
     | (?P<WORD>{_WORD})
     | (?P<CHAIN>\?\.{_WORD})
-    | (?P<NUMBER>\.?\d\w*(?:\.\d\w*)?(?:\.(?![.\w]))?)
+    | (?P<NUMBER>\.?\d[\d_]*(?:\.\d[\d_]*)?(?:\.(?![.\w]))?)
     | (?P<SLASHES>(?:(?<=\n)|(?<=[ ]{{2}}))//[^\n]*)
     | (?P<FOREIGN>===|!==|<>|&&|\|\||\|>|=>|//|\*\*|!)
     | (?P<STRAY>.)
@@ -217,7 +216,9 @@ class _Scan:
         elif re.fullmatch(r"\d+\.", text):
             new, message = f"{text}0", "a number ends with a digit"
         else:
-            self.tell("E0123", start, end, f"`{text}` is not a number")
+            whole = re.compile(r"[\w.]*").match(self.source.text, start)
+            shown = whole[0] if whole else text
+            self.tell("E0123", start, start + len(shown), f"`{shown}` is not a number")
             return Token("INT", "0", start, end)
         self.tell("E0123", start, end, message, f"write `{new}`", new)
         return Token("FLOAT", new, start, end)
@@ -227,6 +228,10 @@ class _Scan:
             help = "write a power as a product, `x * x`"
             self.tell("E0103", start, end, "`**` is not an operator", help)
             return Token("STAR", "*", start, end)
+        if text == "=>":
+            message = "`=>` is not an operator; a lambda is written `x -> …`"
+            self.tell("E0103", start, end, message, None, "->", safe=False)
+            return Token("ARROW", "->", start, end)
         kind, new = _FOREIGN[text]
         spaced = new
         if new.isalpha() and self.source.text[end : end + 1].strip():
@@ -236,7 +241,9 @@ class _Scan:
         return Token(kind, new, start, end)
 
     def stray(self, text: str, start: int, end: int) -> None:
-        if start != self.stray_end:
+        if text == ";":
+            self.tell("E0100", start, end, "unexpected character `;`", None, "")
+        elif start != self.stray_end:
             self.tell("E0100", start, end, f"unexpected character {_shown(text)}")
         self.stray_end = end
 
