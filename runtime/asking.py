@@ -1,0 +1,357 @@
+"""One question to one model, with everything around it: journal, gate, reading, asking again.
+
+The journal comes first: what it holds is taken as if it had just arrived. What is asked anew is
+in it before anybody sees the answer, and the model's slot is free again before that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import trio
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dpipe.lang.types import Type
+from dpipe.runtime import reading
+from dpipe.runtime.answerers import Failed, Seat, Value
+from dpipe.runtime.events import CallEnded, ModelCount
+from dpipe.runtime.journal import Journal, Recorded
+from dpipe.runtime.keys import draw_key, request_key
+from dpipe.runtime.models.options import Price
+from dpipe.runtime.models.protocol import (
+    Message,
+    Model,
+    RejectedRequest,
+    Reply,
+    Request,
+    Unavailable,
+    Usage,
+)
+from dpipe.runtime.values import key_of
+
+RETRY: Mapping[str, int] = {"malformed": 2, "invalid": 2, "truncated": 1}
+"""How often a question is asked again after an outcome; what is not named is not."""
+
+_SAME_AGAIN = frozenset({"refused", "filtered", "rejected_request", "unavailable"})
+"""Outcomes that the same request would have again, or that the gate has tried enough."""
+
+Draw = tuple[int, ...]
+
+
+class Question(Struct, frozen=True):
+    """A prompt as rendered for one row: ``messages``, or ``raw`` text."""
+
+    messages: tuple[Message, ...]
+    raw: str | None
+    result: Type
+
+
+class Endpoint(Struct, frozen=True):
+    """A model of the program as it is asked: behind its gate, with what its calls cost.
+
+    ``sampling`` are its declared options; ``seeded`` says that it wants the draw as a ``seed``.
+    """
+
+    model: Model
+    sampling: Mapping[str, Any]
+    price: Price | None = None
+    context: int | None = None
+    seeded: bool = False
+
+    def cost(self, usage: Usage) -> float | None:
+        """USD; None where the program gives no price."""
+        if self.price is None:
+            return None
+        return (usage.input * self.price.input + usage.output * self.price.output) / 1e6
+
+
+class Meter:
+    """What one model has been asked in this run. ``recalled`` counts answers of the journal."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.recalled = 0
+        self.usage = Usage()
+        self.cost: float | None = None
+        self.in_flight = 0
+
+    def add(self, usage: Usage, cost: float | None) -> None:
+        self.calls += 1
+        self.usage = Usage(self.usage.input + usage.input, self.usage.output + usage.output)
+        if cost is not None:
+            self.cost = (self.cost or 0.0) + cost
+
+    def count(self, name: str) -> ModelCount:
+        usage = self.usage
+        return ModelCount(name, self.calls, usage.input, usage.output, self.cost, self.in_flight)
+
+
+class Chain:
+    """The attempts at one answer, those in the journal first. Pure state, no waiting.
+
+    While ``verdict`` is None, ``request`` is to be sent, and what comes of it to be taken;
+    ``attempt`` is its place in the journal.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        model: str,
+        retry: Mapping[str, int],
+        context: int | None,
+        recorded: Iterable[Recorded] = (),
+    ) -> None:
+        self.request = request
+        self.verdict: Value | Failed | None = None
+        self.attempt = 0
+        self._first = request
+        self._model = model
+        self._left = Counter(retry)
+        self._context = context
+        for entry in recorded:
+            if self.verdict is None and serves(entry, self.request):
+                self.take(entry)
+            self.attempt = entry.attempt + 1
+
+    def take(self, entry: Recorded) -> None:
+        """What became of ``request``: a verdict, or the request to send next."""
+        self.attempt = entry.attempt + 1
+        read = read_entry(entry, self.request.result)
+        if isinstance(read, reading.Ok):
+            self.verdict = Value(read.value, self._model, read.reasoning)
+            return
+        again = self._again(read, entry.reply) if self._left[read.outcome] > 0 else None
+        if again is None:
+            text = entry.reply.text if entry.reply else None
+            self.verdict = Failed(read.outcome, read.message, text)
+            return
+        self._left[read.outcome] -= 1
+        self.request = again
+
+    def _again(self, read: reading.Failed, reply: Reply | None) -> Request | None:
+        """The request to send after this outcome; None where it would end the same way."""
+        if reply is None or read.outcome in _SAME_AGAIN:
+            return None
+        if read.outcome == "truncated":
+            return longer(self.request, reply.usage, self._context)
+        if read.outcome == "empty":
+            return self.request
+        return repaired(self._first, self.request.options, reply.text, read.message)
+
+
+def read_entry(entry: Recorded, result: Type) -> reading.Read:
+    """An attempt's reply, read as the type; the outcome of one that brought no reply."""
+    if entry.reply is None:
+        return reading.Failed(entry.outcome, entry.message)  # type: ignore[arg-type]
+    return reading.read_reply(entry.reply, result)
+
+
+def serves(entry: Recorded, request: Request) -> bool:
+    """Whether an attempt made under another ``max_tokens`` would have ended alike.
+
+    An answer that ended by itself does, where the limit holds it; one that was cut off does not.
+    """
+    limit = request.options.get("max_tokens")
+    if entry.max_tokens == limit:
+        return True
+    if entry.reply is None or entry.reply.finish == "length":
+        return False
+    return limit is None or 0 < entry.reply.usage.output <= limit
+
+
+def longer(request: Request, usage: Usage, context: int | None) -> Request | None:
+    """The request with twice the ``max_tokens``, as far as the context holds them."""
+    limit = request.options.get("max_tokens") or usage.output
+    most = 2 * limit if context is None else min(2 * limit, context - usage.input)
+    if most <= limit:
+        return None
+    return replace(request, options={**request.options, "max_tokens": most})
+
+
+def repaired(first: Request, options: Mapping[str, Any], answer: str, fault: str) -> Request:
+    """The first request with the answer and its fault behind it; a raw one as it was."""
+    if first.raw is not None:
+        return replace(first, options=options)
+    shown = Message("assistant", answer)
+    asked = Message("user", f"That answer cannot be used: {fault}. Answer again, corrected.")
+    return replace(first, messages=(*first.messages, shown, asked), options=options)
+
+
+class Query(Struct, frozen=True):
+    """A question to one model, under its key in the journal.
+
+    ``turn`` is the key that tells that a row went on though this question failed.
+    """
+
+    seat: Seat
+    request: Request
+    retry: Mapping[str, int]
+    key: bytes
+    turn: bytes
+
+
+class Asker:
+    """Asks the models of one run. With ``replay`` it answers from the journal alone."""
+
+    def __init__(
+        self,
+        endpoints: Mapping[str, Endpoint],
+        journal: Journal,
+        tell: Callable[[CallEnded], None],
+        *,
+        replay: bool = False,
+    ) -> None:
+        self.meters = {name: Meter() for name in endpoints}
+        self._endpoints = endpoints
+        self._journal = journal
+        self._tell = tell
+        self._replay = replay
+        self._began = trio.current_time()
+        self._under_way: dict[bytes, trio.Event] = {}
+
+    def query(
+        self, seat: Seat, question: Question, draw: Draw, retry: Mapping[str, int], row: bytes
+    ) -> Query:
+        """A question of one row; at temperature 0 equal questions have one key."""
+        scope = self._endpoints[seat.model].model.scope
+        request = Request(question.messages, question.raw, question.result, seat.options)
+        greedy = seat.options.get("temperature") == 0
+        key = draw_key(request_key(scope, request), () if greedy else draw)
+        return Query(seat, request, retry, key, key_of("turn", key, row, repr(draw)))
+
+    def recalled(self, query: Query) -> Value | Failed | None:
+        """The answer, if the journal has it; None where a call is needed."""
+        return None if query.key in self._under_way else self._look_up(query).verdict
+
+    async def ask(self, query: Query) -> Value | Failed:
+        """One answer; equal questions that are asked at the same time share it."""
+        while (other := self._under_way.get(query.key)) is not None:
+            await other.wait()
+        chain = self._look_up(query)
+        if chain.verdict is not None:
+            return chain.verdict
+        self._under_way[query.key] = trio.Event()
+        try:
+            return await self._answer(query, chain)
+        finally:
+            self._under_way.pop(query.key).set()
+
+    async def got_over(self, query: Query, failure: Failed) -> None:
+        """Keep that a row went on in spite of this failure: it takes the same road ever after."""
+        if not self._replay and not self._journal.recall(query.turn):
+            await self._journal.record(
+                query.turn, 0, outcome=failure.outcome, message=failure.message
+            )
+
+    def _look_up(self, query: Query) -> Chain:
+        """The attempts so far; without a verdict where a call is needed."""
+        recorded = self._journal.recall(query.key)
+        endpoint = self._endpoints[query.seat.model]
+        standing = self._standing(recorded)
+        chain = Chain(query.request, query.seat.model, query.retry, endpoint.context, standing)
+        if chain.verdict is None and recorded and (turn := self._journal.recall(query.turn)):
+            chain.verdict = Failed(turn[-1].outcome, turn[-1].message)
+        if chain.verdict is not None:
+            self.meters[query.seat.model].recalled += 1
+        elif self._replay:
+            chain.verdict = Failed("unavailable", "a replay, and the journal has no answer to this")
+        return chain
+
+    def _standing(self, recorded: Sequence[Recorded]) -> Sequence[Recorded]:
+        """The attempts that still count.
+
+        A chain that failed in a run that ended does not: its row is asked for again. Of one that
+        was cut off each reply does; that an endpoint was out of reach does not.
+        """
+        if not recorded or recorded[-1].outcome == "ok" or self._replay:
+            return recorded
+        last = recorded[-1]
+        if self._journal.ended(last.run):
+            return ()
+        if last.outcome == "unavailable" and last.run != self._journal.run:
+            return recorded[:-1]
+        return recorded
+
+    async def _answer(self, query: Query, chain: Chain) -> Value | Failed:
+        while chain.verdict is None:
+            entry = await self._attempt(query, chain)
+            await self._journal.record(
+                query.key,
+                entry.attempt,
+                outcome=entry.outcome,
+                message=entry.message,
+                reply=entry.reply,
+                max_tokens=entry.max_tokens,
+                model=entry.model,
+            )
+            chain.take(entry)
+        return chain.verdict
+
+    async def _attempt(self, query: Query, chain: Chain) -> Recorded:
+        """Send the chain's request; whatever comes of it is an entry of the journal."""
+        endpoint = self._endpoints[query.seat.model]
+        meter = self.meters[query.seat.model]
+        began = trio.current_time()
+        meter.in_flight += 1
+        try:
+            ending = await _sent(endpoint.model, self._drawn(endpoint, query, chain))
+        finally:
+            meter.in_flight -= 1
+        self._told(query.seat.model, ending, trio.current_time() - began)
+        limit = chain.request.options.get("max_tokens")
+        return Recorded(
+            chain.attempt,
+            self._journal.run or 0,
+            ending.outcome,
+            ending.message,
+            ending.reply,
+            limit,
+            model=endpoint.model.scope,
+        )
+
+    def _told(self, name: str, ending: Ending, latency: float) -> None:
+        usage = ending.reply.usage if ending.reply else Usage()
+        cost = self._endpoints[name].cost(usage)
+        self.meters[name].add(usage, cost)
+        elapsed = trio.current_time() - self._began
+        self._tell(
+            CallEnded(
+                elapsed=elapsed,
+                model=name,
+                outcome=ending.outcome,
+                latency=latency,
+                usage=usage,
+                cost=cost,
+            )
+        )
+
+    def _drawn(self, endpoint: Endpoint, query: Query, chain: Chain) -> Request:
+        """The request as it is sent; who cannot draw without is given a number."""
+        if not endpoint.seeded or "seed" in chain.request.options:
+            return chain.request
+        seed = int.from_bytes(key_of(query.key, str(chain.attempt))[:4], "big")
+        return replace(chain.request, options={**chain.request.options, "seed": seed})
+
+
+class Ending(Struct, frozen=True):
+    """What came of a call."""
+
+    outcome: str
+    message: str
+    reply: Reply | None
+
+
+async def _sent(model: Model, request: Request) -> Ending:
+    try:
+        reply = await model.complete(request)
+    except RejectedRequest as rejected:
+        return Ending("rejected_request", rejected.message, None)
+    except Unavailable as unavailable:
+        return Ending("unavailable", unavailable.message, None)
+    read = reading.read_reply(reply, request.result)
+    if isinstance(read, reading.Failed):
+        return Ending(read.outcome, read.message, reply)
+    return Ending("ok", "", reply)
