@@ -14,6 +14,7 @@ from dpipe.runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from dpipe.lang.diagnostics import Diagnostic
+    from dpipe.lang.graph import Graph
     from dpipe.lang.source import Source
 
 
@@ -46,6 +47,25 @@ class CheckResult(Struct, frozen=True):
         from dpipe.lang.render import render
 
         return render(self.diagnostics, self.sources)
+
+
+class ProgramError(UsageError):
+    """A program that cannot run; ``result`` has the findings."""
+
+    def __init__(self, result: CheckResult) -> None:
+        count = len(result.errors)
+        super().__init__(f"the program has {count} error{'s' * (count != 1)}")
+        self.result = result
+
+    def __str__(self) -> str:
+        return f"{self.message}\n\n{self.result}"
+
+
+def graph_of(compiled: Compiled) -> Graph:
+    """A compiled program's graph; raises ``ProgramError`` where it has errors."""
+    if compiled.graph is None:
+        raise ProgramError(CheckResult((compiled,)))
+    return compiled.graph
 
 
 def compile(path: str | Path) -> Compiled:

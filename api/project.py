@@ -24,7 +24,8 @@ def load(path: str) -> bytes:
 def bundled() -> tuple[str, ...]:
     """The names of the bundled modules, as they stand after ``std.``."""
     files = (entry.name for entry in resources.files("dpipe.stdlib").iterdir())
-    return tuple(sorted(name.removesuffix(".dpipe") for name in files if name.endswith(".dpipe")))
+    names = {name.removesuffix(".dpipe") for name in files if name.endswith(".dpipe")}
+    return tuple(sorted(names - {"builtins"}))
 
 
 def root_of(program: Path) -> Path:

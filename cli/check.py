@@ -8,6 +8,7 @@ import sys
 import click
 
 from dpipe.cli import console
+from dpipe.cli.program import row_lines, tell_findings
 
 FORMATS = ("text", "short", "json", "github", "sarif")
 
@@ -24,17 +25,16 @@ def command(paths: tuple[str, ...], types: bool, strict: bool, style: str | None
     --strict.
     """
     import dpipe
-    from dpipe.lang.render import render
 
     result = dpipe.check(*(paths or (".",)))
-    style = style or _usual_format()
     if types:
-        _print_types(result)
-    text = render(
-        result.diagnostics, result.sources, style=style, color=console.has_colour(sys.stdout)
-    )
-    console.say(text.rstrip("\n"))
-    return int(bool(result.errors or (strict and result.diagnostics)))
+        for compiled in result.programs:
+            for line in row_lines(compiled):
+                console.say(line)
+        console.say()
+    tell_findings(result, sys.stdout, style or _usual_format())
+    bad = ("error", "warning") if strict else ("error",)
+    return int(any(finding.severity in bad for finding in result.diagnostics))
 
 
 def _usual_format() -> str:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 import dpipe
 from dpipe.cli import console
+from dpipe.cli.program import tell_findings
 
 SECTIONS = {
     "Start with": ("init", "check", "run"),
@@ -69,6 +71,9 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run a command; the exit code. What goes wrong is told on standard error."""
     try:
         return int(app.main(args, prog_name="dpipe", standalone_mode=False) or 0)
+    except NoArgsIsHelpError as error:
+        console.say(error.format_message())
+        return error.exit_code
     except click.UsageError as error:
         console.tell_usage(error)
         return error.exit_code
@@ -85,8 +90,12 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _failed(error: Exception) -> int:
+    from dpipe.checking import ProgramError
     from dpipe.runtime.errors import DpipeError, UsageError
 
+    if isinstance(error, ProgramError):
+        tell_findings(error.result, sys.stderr)
+        return error.exit_code
     if isinstance(error, UsageError):
         console.tell_error(error.message, code=error.code, hint=error.hint)
         return error.exit_code

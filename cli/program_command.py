@@ -1,0 +1,65 @@
+"""A command over one program: the program's params are options of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dpipe.cli.params import GIVEN, from_file, options_of
+
+if TYPE_CHECKING:
+    from dpipe.lang.compile import Compiled
+
+PROGRAM = "dpipe.program"
+_OPTIONS = "dpipe.options"
+
+
+class ProgramCommand(click.Command):
+    """Compiles the program among its arguments before it reads its options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        file = program_among(args)
+        if file is not None:
+            import dpipe
+
+            ctx.meta[PROGRAM] = compiled = dpipe.compile(file)
+            if compiled.graph is not None:
+                ctx.meta[_OPTIONS] = options_of(compiled.graph.params, self.params)
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return [*super().get_params(ctx), *ctx.meta.get(_OPTIONS, ())]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        own = [p.get_help_record(ctx) for p in super().get_params(ctx)]
+        of_program = [p.get_help_record(ctx) for p in ctx.meta.get(_OPTIONS, ())]
+        if of_program:
+            with formatter.section("Params of the program"):
+                formatter.write_dl([record for record in of_program if record])
+        with formatter.section("Options"):
+            formatter.write_dl([record for record in own if record])
+
+
+def program_among(args: Sequence[str]) -> str | None:
+    """The first argument that names a program which exists."""
+    return next((arg for arg in args if arg.endswith(".dpipe") and Path(arg).is_file()), None)
+
+
+def given_params(
+    ctx: click.Context, compiled: Compiled, pairs: Sequence[str], file: Path | None
+) -> dict[str, Any]:
+    """The params that a command line gives: options over ``-p n=5`` over a file."""
+    from dpipe.checking import graph_of
+    from dpipe.params import read
+
+    declared = graph_of(compiled).params
+    values = from_file(file) if file else {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"`{pair}` is not NAME=VALUE", ctx, param_hint="-p")
+        values[name] = read(declared, name, text)
+    return values | ctx.meta.get(GIVEN, {})

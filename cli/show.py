@@ -1,0 +1,64 @@
+"""``dpipe show``: a program at each step of the compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from dpipe.cli import console
+from dpipe.cli.program import read_source, row_lines
+
+FORMS = ("tokens", "tree", "types", "graph")
+
+
+@click.command(short_help="Print a program as the compiler sees it.")
+@click.argument("form", type=click.Choice(FORMS))
+@click.argument("file", type=click.Path(path_type=Path))
+def command(form: str, file: Path) -> None:
+    """Print FILE in one FORM: its tokens, its syntax tree, the row after each stage, its graph.
+
+    Tokens and tree are printed whatever is wrong with the program; its types and its graph only
+    where nothing is.
+    """
+    printers = {"tokens": _tokens, "tree": _tree, "types": _types, "graph": _graph}
+    for line in printers[form](file):
+        console.say(line)
+
+
+def _tokens(file: Path) -> Iterator[str]:
+    from dpipe.lang.scan import scan
+
+    source = read_source(file)
+    for token in scan(source).tokens:
+        line, column = source.position(token.start)
+        yield f"{line}:{column}\t{token.type}\t{console.escape(token.text)}"
+
+
+def _tree(file: Path) -> Iterator[str]:
+    from dpipe.cli.outline import outline
+    from dpipe.lang.diagnostics import Bag
+    from dpipe.lang.parse import parse_module
+
+    source = read_source(file)
+    yield from outline(parse_module(source, Bag()), source)
+
+
+def _types(file: Path) -> Iterator[str]:
+    import dpipe
+    from dpipe.checking import graph_of
+
+    compiled = dpipe.compile(file)
+    graph_of(compiled)
+    return row_lines(compiled)
+
+
+def _graph(file: Path) -> Iterator[str]:
+    import msgspec
+
+    import dpipe
+    from dpipe.checking import graph_of
+
+    encoded = msgspec.json.encode(graph_of(dpipe.compile(file)))
+    yield msgspec.json.format(encoded, indent=2).decode()

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import click
+
+from dpipe.cli.live import Plain
+from dpipe.cli.progress import Standing, block, one_line
+from dpipe.runtime.events import ModelCount, NodeCount, Progress, RowRejected, RunStarted
+
+
+def progress(at: float, asked: int, share: float | None = None) -> Progress:
+    nodes = (
+        NodeCount("docs", 8, 8, 8, {}),
+        NodeCount("pairs: ask", asked + 16, asked - 2, asked - 2, {"failed:refused": 2}, 16),
+    )
+    models = (ModelCount("writer", asked, 84_000, 12_340, 0.1234, 16),)
+    return Progress(elapsed=at, nodes=nodes, models=models, share=share)
+
+
+def standing(*events: Progress | RowRejected) -> Standing:
+    now = Standing()
+    now(RunStarted(elapsed=0, id="1", program="qa.dpipe", params={}, sinks=()))
+    for event in events:
+        now(event)
+    return now
+
+
+def test_the_pace_is_that_of_the_asks() -> None:
+    now = standing(progress(1, 10), progress(3, 50))
+    assert now.settled == 50
+    assert now.rows_a_second == 20
+
+
+def test_the_pace_forgets_what_is_long_past() -> None:
+    now = standing(progress(0, 10), progress(50, 20), progress(55, 120))
+    assert now.rows_a_second == 20
+
+
+def test_the_time_left_follows_how_fast_the_input_is_read() -> None:
+    assert standing(progress(1, 10, 0.1), progress(3, 50, 0.3)).seconds_left == 7
+    assert standing(progress(1, 10), progress(3, 50)).seconds_left is None
+    assert standing(progress(1, 10, 0.5), progress(3, 50, 1.0)).seconds_left is None
+
+
+def test_a_line_tells_rows_pace_tokens_and_cost() -> None:
+    line = one_line(standing(progress(1, 10, 0.1), progress(3, 50, 0.3)))
+    assert line == (
+        "3.0 s · 50 rows · 20 rows/s · about 7.0 s left"
+        " · writer 50 calls, 16 in flight, 84k + 12k tokens, $0.12"
+    )
+
+
+def test_a_failure_is_shown_with_its_place_and_cannot_move_the_cursor() -> None:
+    rejected = RowRejected(
+        elapsed=4, stage="pairs: ask", outcome="truncated", message="cut \x1b[2J", place="a.md:3"
+    )
+    lines = list(block(standing(progress(3, 50), rejected), 80, 24))
+    assert "last failure: a.md:3: pairs: ask: truncated: cut \\x1b[2J" in click.unstyle(lines[-1])
+
+
+def test_a_long_program_leaves_room_for_its_end() -> None:
+    nodes = tuple(NodeCount(f"flow{n}: where", 1, 1, 1, {}) for n in range(50))
+    now = standing(Progress(elapsed=1, nodes=nodes, models=()))
+    lines = list(block(now, 80, 24))
+    assert len(lines) <= 24
+    assert any("more" in line for line in lines)
+
+
+def test_plain_lines_come_every_few_seconds(capsys) -> None:  # type: ignore[no-untyped-def]
+    plain = Plain()
+    for second in range(12):
+        plain(progress(second, second))
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(" · ")[0] for line in told] == ["5.0 s", "10 s"]

@@ -1,0 +1,69 @@
+"""What README and docs show is run: programs are checked, commands are compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import trio
+from msgspec import Struct
+
+import dpipe
+from dpipe.runtime.sources.base import Context, open_source
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "SPEC.md", *(ROOT / "docs").rglob("*.md")])
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Block(Struct):
+    language: str
+    text: str
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    for found in _BLOCK.finditer(page.read_text(encoding="utf-8")):
+        yield Block(found[1], found[2])
+
+
+def programs(page: Path) -> Iterator[str]:
+    """The programs of a page; a block that does not begin one goes on with the one before it."""
+    program = ""
+    for block in blocks(page):
+        if block.language == "dpipe":
+            begins = block.text.startswith("dpipe 1")
+            program = block.text if begins else f"{program}\n{block.text}"
+            yield program
+
+
+def hand_written() -> list[Path]:
+    return [page for page in PAGES if page.name != "SPEC.md" and any(programs(page))]
+
+
+@pytest.mark.parametrize("page", hand_written(), ids=lambda page: page.name)
+def test_programs_in_the_docs_check(page: Path, tmp_path: Path) -> None:
+    for number, text in enumerate(programs(page)):
+        file = tmp_path / f"block{number}.dpipe"
+        file.write_text(text, encoding="utf-8")
+        assert str(dpipe.check(file)).splitlines() == ["no problems in 1 file"], text
+
+
+def test_the_source_of_the_how_to_works(tmp_path: Path) -> None:
+    page = ROOT / "docs/how-to/add-a-source.md"
+    [code] = [block.text for block in blocks(page) if block.language == "python"]
+    module = ModuleType("lines")
+    exec(code, module.__dict__)  # noqa: S102
+    (tmp_path / "a.txt").write_text("one\n\ntwo\n")
+
+    async def rows() -> list[dict[str, object]]:
+        context = Context("notes", tmp_path, tmp_path)
+        source = open_source(module.read, {"path": "*.txt"}, context, None)
+        return [row.values async for batch in source for row in batch]
+
+    assert trio.run(rows) == [
+        {"path": "a.txt", "number": 1, "text": "one"},
+        {"path": "a.txt", "number": 3, "text": "two"},
+    ]
