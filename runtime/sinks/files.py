@@ -1,0 +1,179 @@
+"""Files that appear whole or not at all, one or one a value.
+
+What is written so far stands beside a file's place as ``<name>.partial``, readable. All files of
+an output take their names when it is complete; of an output that is not, the partial files stay.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from dpipe.lang import types
+from dpipe.runtime.errors import UsageError
+from dpipe.runtime.paths import safe_name
+from dpipe.runtime.sinks.base import Out, Writer, encode
+from dpipe.runtime.values import Values
+
+MOST_OPEN = 64
+PARTIAL = ".partial"
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """A disk's refusal as one line."""
+    try:
+        yield
+    except OSError as e:
+        reason = (e.strerror or str(e)).lower()
+        raise UsageError(f"cannot write `{path}`: {reason}") from e
+
+
+def partial_of(path: Path) -> Path:
+    return path.with_name(path.name + PARTIAL)
+
+
+class PartialFile:
+    """A file on its way; opened anew where it was closed to save handles."""
+
+    def __init__(self, path: Path, open_files: OpenFiles) -> None:
+        self.path = path
+        self.suffix = path.suffix
+        self._open_files = open_files
+        with _told(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial_of(path).write_bytes(b"")
+
+    def write(self, data: bytes) -> None:
+        with _told(self.path):
+            self._open_files.of(self.path).write(data)
+
+
+class OpenFiles:
+    """The handles of partial files, at most ``most`` at once: the longest unused is closed."""
+
+    def __init__(self, most: int = MOST_OPEN) -> None:
+        self._most = most
+        self._open: OrderedDict[Path, BinaryIO] = OrderedDict()
+
+    def of(self, path: Path) -> BinaryIO:
+        if path in self._open:
+            self._open.move_to_end(path)
+            return self._open[path]
+        while len(self._open) >= self._most:
+            self._open.popitem(last=False)[1].close()
+        file = self._open[path] = partial_of(path).open("ab")
+        return file
+
+    def flush(self) -> None:
+        for path, file in self._open.items():
+            with _told(path):
+                file.flush()
+
+    def close(self) -> None:
+        while self._open:
+            path, file = self._open.popitem()
+            with _told(path):
+                file.close()
+
+
+class Output:
+    """The files of one sink.
+
+    ``path_of`` gives a file's place from the partition's values, made safe for file names.
+    ``previous`` are the files that the sink's earlier run wrote: those that this one does not
+    write are removed when it is complete. Nothing here waits for anything but the disk.
+    """
+
+    def __init__(
+        self,
+        writer: Callable[[Out], Writer],
+        path_of: Callable[[Mapping[str, str]], Path],
+        partition: tuple[types.Field, ...] = (),
+        previous: Iterable[Path] = (),
+        most_open: int = MOST_OPEN,
+    ) -> None:
+        self._writer = writer
+        self._path_of = path_of
+        self._names = tuple(field.name for field in partition)
+        self._previous = tuple(previous)
+        self._files = OpenFiles(most_open)
+        self._writers: dict[Path, Writer] = {}
+        self._places: dict[tuple[Any, ...], Path] = {}
+        for values in _known_partitions(partition):
+            self._writer_at(values)
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that this output has begun, in the order of their first rows."""
+        return list(self._writers)
+
+    def put(self, record: Values, row: Values) -> None:
+        """Write a record into the file of its row; raises ``Misfit``, and writes nothing then."""
+        self._writer_at(tuple(row.get(name) for name in self._names)).put(record)
+
+    def flush(self) -> None:
+        """Make what is written so far readable beside."""
+        self._files.flush()
+
+    def complete(self) -> list[Path]:
+        """Give all files their names and remove those that are no longer written."""
+        for writer in self._writers.values():
+            writer.close()
+        self._files.close()
+        for path in self._writers:
+            _settle(path)
+        for path in self._previous:
+            if path not in self._writers:
+                remove(path)
+        return self.paths
+
+    def abandon(self) -> None:
+        """Leave what is written so far in the partial files."""
+        self._files.close()
+
+    def _writer_at(self, values: tuple[Any, ...]) -> Writer:
+        path = self._places.get(values)
+        if path is None:
+            names = (safe_name(_name_of(value)) for value in values)
+            path = self._path_of(dict(zip(self._names, names, strict=True)))
+            self._places[values] = path
+        writer = self._writers.get(path)
+        if writer is None:
+            writer = self._writers[path] = self._writer(PartialFile(path, self._files))
+        return writer
+
+
+def _known_partitions(partition: tuple[types.Field, ...]) -> Iterator[tuple[str, ...]]:
+    """The values that have a file even without rows: every combination, where all are enums."""
+    members = [field.type.values for field in partition if isinstance(field.type, types.Enum)]
+    if len(members) == len(partition):
+        yield from product(*members)
+
+
+def _name_of(value: Any) -> str:
+    return value if isinstance(value, str) else encode(value).decode()
+
+
+def _settle(path: Path) -> None:
+    """Give a partial file its name, safely on the disk."""
+    partial = partial_of(path)
+    with _told(path):
+        descriptor = os.open(partial, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(partial, path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file and its partial one, where they are there."""
+    with _told(path):
+        path.unlink(missing_ok=True)
+        partial_of(path).unlink(missing_ok=True)
