@@ -161,6 +161,23 @@ def required(of: Type) -> Type:
     return of.of if isinstance(of, Optional) else of
 
 
+def without_ranges(of: Type) -> Type:
+    """The type with its outermost numbers unbounded."""
+    match of:
+        case Int():
+            return INT
+        case Float():
+            return FLOAT
+        case List(inner):
+            return List(without_ranges(inner))
+        case Optional(inner):
+            return Optional(without_ranges(inner))
+        case Union(options):
+            return Union(tuple(without_ranges(option) for option in options))
+        case _:
+            return of
+
+
 def may_be_null(of: Type) -> bool:
     return isinstance(of, Optional | Null)
 
@@ -297,6 +314,10 @@ def show(of: Type) -> str:
             return "int"
         case Float(None, None):
             return "float"
+        case Int(low, None) | Float(low, None):
+            return f"{low} or more"
+        case Int(None, high) | Float(None, high):
+            return f"{high} or less"
         case Int(low, high) | Float(low, high):
             return f"{low}..{high}"
         case Enum(values):

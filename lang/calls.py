@@ -1,0 +1,454 @@
+"""Calls inside expressions: arguments to parameters, built-in functions, ``def``s, aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dpipe.lang import graph, syntax
+from dpipe.lang.diagnostics import Bag, Label
+from dpipe.lang.env import Env, Typed
+from dpipe.lang.functions import FUNCTIONS
+from dpipe.lang.names import Decl, misspelt
+from dpipe.lang.signatures import (
+    Arrow,
+    Bindings,
+    Function,
+    Kind,
+    Param,
+    show_pattern,
+    substitute,
+    unify,
+)
+from dpipe.lang.types import (
+    UNKNOWN,
+    Field,
+    List,
+    Model,
+    Record,
+    Type,
+    fits,
+    may_be_null,
+    optional,
+    required,
+    show_short,
+)
+
+if TYPE_CHECKING:
+    from dpipe.lang.answers import Answers
+    from dpipe.lang.expressions import Expressions
+
+
+class Bound(Struct):
+    """The arguments of a call by parameter, and those that take any label."""
+
+    known: dict[str, syntax.Arg]
+    rest: list[syntax.Arg]
+
+
+def bind(
+    bag: Bag, call: syntax.Call, what: str, params: Sequence[Param], *, free: bool = False
+) -> Bound:
+    """Which argument is which parameter's; what fits none is reported.
+
+    ``free`` calls take further arguments, whatever their label; bare fields among them.
+    """
+    positional = [param.name for param in params if param.positional]
+    names = {param.name for param in params if not _takes_rest(param)}
+    bound = Bound({}, [])
+    for arg in call.args:
+        if arg.label is None and positional:
+            name = positional.pop(0)
+            bound.known[name] = arg
+        elif arg.label is not None and arg.label.text in bound.known:
+            bag.add("E0506", arg.label.span, f"`{arg.label.text}:` is given twice")
+        elif arg.label is not None and arg.label.text in names:
+            bound.known[arg.label.text] = arg
+            positional = [name for name in positional if name != arg.label.text]
+        elif free:
+            bound.rest.append(arg)
+        elif arg.label is not None:
+            _unknown_label(bag, arg.label, what, [param.name for param in params])
+        else:
+            _too_many(bag, arg, what, params)
+    return bound
+
+
+def _takes_rest(param: Param) -> bool:
+    return param.kind in ("fields", "labels", "names", "constants")
+
+
+def _unknown_label(bag: Bag, label: syntax.Name, what: str, known: list[str]) -> None:
+    shown = ", ".join(f"`{name}:`" for name in known)
+    misspelt(
+        bag,
+        "E0506",
+        label.span,
+        label.text,
+        f"{what} has no argument `{label.text}:`",
+        known,
+        f"it takes {shown}" if known else "it takes no arguments",
+    )
+
+
+def _too_many(bag: Bag, arg: syntax.Arg, what: str, params: Sequence[Param]) -> None:
+    if isinstance(arg.value, syntax.BadExpr):
+        return
+    labels = [f"`{param.name}:`" for param in params if not param.positional]
+    least = sum(param.positional for param in params)
+    bag.add(
+        "E0506",
+        arg.span,
+        f"{what} takes {least or 'no'} argument{'s' if least > 1 else ''} without a label",
+        help=f"say which it is: {', '.join(labels)}" if labels else None,
+    )
+
+
+class Calls:
+    """Works out the calls of expressions."""
+
+    answers: Answers  # set by whoever can work out embedders
+
+    def __init__(self, expressions: Expressions) -> None:
+        self.expressions = expressions
+        self.names = expressions.names
+        self.bag = expressions.bag
+        self._signatures: dict[tuple[str, str], Function] = {}
+        self._open: list[tuple[str, str]] = []
+
+    def of(self, node: syntax.Call, env: Env) -> Typed:
+        callee = node.callee
+        if isinstance(callee, syntax.NameRef):
+            return self._named(node, callee, env)
+        if isinstance(callee, syntax.Attr) and isinstance(callee.of, syntax.NameRef):
+            of = callee.of
+            if self.expressions.is_module(of.text, env):
+                module = syntax.Name(text=of.text, span=of.span)
+                decl = self.names.member(env.file, module, callee.name)
+                return self._declared(node, decl, env)
+        if isinstance(callee, syntax.Attr):
+            self._method(node, callee, env)
+        elif not isinstance(callee, syntax.BadExpr):
+            self.bag.add("E0211", callee.span, "only functions can be called")
+        return self._wrong(node, env)
+
+    def _wrong(self, node: syntax.Call, env: Env) -> Typed:
+        """The arguments may have mistakes of their own; lambdas' values are not known."""
+        for arg in node.args:
+            if not isinstance(arg.value, syntax.Lambda):
+                self.expressions.of(arg.value, replace(env, aggregates=None))
+        return self.expressions.unknown(node)
+
+    def _method(self, node: syntax.Call, callee: syntax.Attr, env: Env) -> None:
+        name = callee.name.text
+        help = None
+        if name in FUNCTIONS:
+            text = self.names.program.sources[callee.of.span.file].text
+            of = text[callee.of.span.start : callee.of.span.end]
+            more = ", …" if node.args else ""
+            help = f"functions take their value: `{name}({of}{more})`"
+        self.bag.add("E0211", callee.name.span, f"values have no function `{name}`", help=help)
+
+    def _named(self, node: syntax.Call, callee: syntax.NameRef, env: Env) -> Typed:
+        name = callee.text
+        decl = self.names.local(env.file, name)
+        if decl is not None and (decl.kind in ("function", "metric") or name not in FUNCTIONS):
+            return self._declared(node, decl, env)
+        metric = self.names.built_in(name, "metric")
+        if env.aggregates is not None and metric is not None:
+            return self._aggregate(node, metric, env)
+        if metric is not None and (name not in FUNCTIONS or not node.args):
+            self.bag.add(
+                "E0314",
+                node.span,
+                f"`{name}({'' if name in FUNCTIONS else '…'})` is only valid in `group` and "
+                "`report`",
+                help=f"of a list it is `{FUNCTIONS[name]}`" if name in FUNCTIONS else None,
+            )
+            return self._wrong(node, env)
+        if name == "zip":
+            return self._zip(node, env)
+        if name in FUNCTIONS:
+            return self._built_in(node, FUNCTIONS[name], env)
+        candidates = [*FUNCTIONS, "zip", *self.names.of_kind(env.file, "function")]
+        if env.aggregates is not None:
+            candidates += [*self.names.built_ins("metric"), *self.names.of_kind(env.file, "metric")]
+        written = syntax.Name(text=name, span=callee.span)
+        self.names.unknown("E0211", written, f"no function `{name}`", candidates)
+        return self._wrong(node, env)
+
+    # -- defs ------------------------------------------------------------------------------------
+
+    def _declared(self, node: syntax.Call, decl: Decl | None, env: Env) -> Typed:
+        if decl is None or isinstance(decl.item, syntax.BadItem):
+            return self._wrong(node, env)
+        if isinstance(decl.item, syntax.DefItem):
+            return self._def(node, decl, env)
+        if decl.kind == "metric" and env.aggregates is not None:
+            return self._aggregate(node, decl, env)
+        name = decl.name.text
+        labels = [Label(decl.name.span, "declared here")]
+        if decl.kind == "prompt":
+            self.bag.add(
+                "E0409",
+                node.callee.span,
+                "prompts are called with `ask`, not inside an expression",
+                labels=labels,
+                help=f"write `| ask({name}(…), using: …, as: .x)` before this stage",
+            )
+        else:
+            message = f"`{name}` is a {decl.kind}, not a function"
+            self.bag.add("E0211", node.callee.span, message, labels=labels)
+        return self._wrong(node, env)
+
+    def signature(self, decl: Decl) -> Function:
+        """The signature of a ``def``; its body is worked out once, when first asked for."""
+        item = decl.item
+        assert isinstance(item, syntax.DefItem)
+        if decl.key not in self._signatures:
+            params = tuple(
+                Param(
+                    param.name.text,
+                    type=self.expressions.types.of(decl.file, param.type),
+                    required=param.default is None,
+                    positional=True,
+                )
+                for param in item.params
+            )
+            result = self.expressions.types.of(decl.file, item.result)
+            self._signatures[decl.key] = Function(item.name.text, params, result, "")
+            self._body(decl, item, params, result)
+        return self._signatures[decl.key]
+
+    def _body(
+        self, decl: Decl, item: syntax.DefItem, params: tuple[Param, ...], result: Type
+    ) -> None:
+        self._open.append(decl.key)
+        env = Env(decl.file, locals={param.name: param.type for param in params})
+        body = self.expressions.of(item.body, env)
+        self._open.pop()
+        if not fits(body.type, result):
+            self.bag.add(
+                "E0304",
+                body.span,
+                f"`{item.name.text}` gives {show_short(body.type)}, declared {show_short(result)}",
+                labels=[Label(item.result.span, "declared here")],
+            )
+        key = self.key(decl)
+        names = tuple(param.name for param in params)
+        self.expressions.defs[key] = graph.Def(key, names, body.expr)
+
+    def key(self, decl: Decl) -> str:
+        """What a declaration is called in the graph: unique in the program."""
+        if decl.file == self.names.program.root:
+            return decl.name.text
+        return f"{decl.file}:{decl.name.text}"
+
+    def _def(self, node: syntax.Call, decl: Decl, env: Env) -> Typed:
+        item = decl.item
+        assert isinstance(item, syntax.DefItem)
+        if decl.key in self._open:
+            trail = [name for _, name in self._open[self._open.index(decl.key) :]]
+            around = f": {' -> '.join([*trail, trail[0]])}" if len(trail) > 1 else ""
+            name = item.name.text
+            self.bag.add("E0313", node.callee.span, f"`{name}` calls itself{around}")
+            return self._wrong(node, env)
+        function = self.signature(decl)
+        args, _ = self._arguments(node, function, env)
+        full: list[graph.Expr] = []
+        for arg, param in zip(args, item.params, strict=True):
+            if arg is None and param.default is not None:
+                arg = self.expressions.of(param.default, Env(decl.file)).expr
+            full.append(arg or graph.Const(None))
+        result = function.result
+        assert isinstance(result, Type)
+        return Typed(graph.CallDef(self.key(decl), tuple(full)), result, node.span)
+
+    # -- built-in functions ----------------------------------------------------------------------
+
+    def _built_in(self, node: syntax.Call, function: Function, env: Env) -> Typed:
+        if function.name in ("env", "secret"):
+            env = Env(env.file)
+        args, bindings = self._arguments(node, function, env)
+        expr = graph.Call(function.name, tuple(args))
+        return Typed(expr, _result(function, bindings), node.span)
+
+    def _arguments(
+        self, node: syntax.Call, function: Function, env: Env
+    ) -> tuple[list[graph.Expr | None], Bindings]:
+        """Each parameter's argument in order, and what the type variables stand for."""
+        bound = self._bound(node, function)
+        bindings: Bindings = {}
+        args: list[graph.Expr | None] = []
+        for param in function.params:
+            arg = bound.known.get(param.name)
+            if arg is None:
+                args.append(None)
+                self._left_out(node, function, param, bindings)
+            elif isinstance(param.type, Arrow):
+                args.append(self._lambda(arg.value, function, param.type, bindings, env).expr)
+            else:
+                args.append(self._value(arg.value, function, param, bindings, env).expr)
+        return args, bindings
+
+    def _bound(self, node: syntax.Call, function: Function) -> Bound:
+        what = f"`{function.name}`"
+        most, found = len(function.params), len(node.args)
+        plain = all(arg.label is None for arg in node.args)
+        if plain and not function.least <= found <= most:
+            count = str(most) if most == function.least else f"{function.least} to {most}"
+            self.bag.add(
+                "E0311",
+                node.args_span,
+                f"{what} takes {count} argument{'' if count == '1' else 's'}, found {found}",
+                help=f"it is `{function}`",
+            )
+            return Bound(
+                {p.name: a for p, a in zip(function.params, node.args, strict=False)}
+                | {p.name: _bad(node) for p in function.params[found:] if p.required},
+                [],
+            )
+        bound = bind(self.bag, node, what, function.params)
+        for param in function.params:
+            if param.required and param.name not in bound.known:
+                self.bag.add(
+                    "E0507", node.args_span, f"{what} needs `{param.name}`",
+                    help=f"it is `{function}`",
+                )  # fmt: skip
+                bound.known[param.name] = _bad(node)
+        return bound
+
+    def _value(
+        self, node: syntax.Expr, function: Function, param: Param, bindings: Bindings, env: Env
+    ) -> Typed:
+        found = self.expressions.of(node, env)
+        what = f"`{function.name}`"
+        if not unify(param.type, found.type, bindings):
+            if may_be_null(found.type) and unify(param.type, required(found.type), bindings):
+                self.expressions.may_be_null(found)
+            elif not isinstance(substitute(param.type, {}), List) or not _is_pattern(param.type):
+                self.expressions.need(found, param.type, what)
+            else:
+                self.bag.add(
+                    "E0303",
+                    found.span,
+                    f"{what} needs {_article(param.type)}, found {show_short(found.type)}",
+                )
+        return found
+
+    def _lambda(
+        self, node: syntax.Expr, function: Function, arrow: Arrow, bindings: Bindings, env: Env
+    ) -> Typed:
+        takes = substitute(arrow.takes, bindings)
+        wanted = UNKNOWN if _is_pattern(arrow.gives) else arrow.gives
+        found = self.expressions.function(node, env, takes, wanted, f"`{function.name}`")
+        unify(arrow.gives, found.type, bindings)
+        return found
+
+    def _left_out(
+        self, node: syntax.Call, function: Function, param: Param, bindings: Bindings
+    ) -> None:
+        """Where a lambda is left out, the element itself is what it would give."""
+        if not isinstance(param.type, Arrow):
+            return
+        element = substitute(param.type.takes, bindings)
+        if not unify(param.type.gives, element, bindings):
+            self.bag.add(
+                "E0307",
+                node.args_span,
+                f"`{function.name}` of {show_short(element)} needs to know what to take of each",
+                help=f"write `{function.name}(…, x -> …)`",
+            )
+
+    def _zip(self, node: syntax.Call, env: Env) -> Typed:
+        fields: list[Field] = []
+        entries: list[tuple[str, graph.Expr]] = []
+        for arg in node.args:
+            found = self.expressions.of(arg.value, env)
+            if arg.label is None:
+                self.bag.add("E0506", arg.span, "`zip` needs a label for each list: `zip(a: xs)`")
+                continue
+            self.expressions.need(found, List(UNKNOWN), "`zip`")
+            of = found.type.of if isinstance(found.type, List) else UNKNOWN
+            fields.append(Field(arg.label.text, of))
+            entries.append((arg.label.text, found.expr))
+        expr = graph.Call("zip", (graph.RecordOf(tuple(entries)),))
+        return Typed(expr, List(Record(tuple(fields))), node.span)
+
+    # -- aggregates ------------------------------------------------------------------------------
+
+    def _aggregate(self, node: syntax.Call, decl: Decl, env: Env) -> Typed:
+        """An aggregate of a figure; inside it stands an expression over one row."""
+        assert env.aggregates is not None
+        item = decl.item
+        assert isinstance(item, syntax.ExternItem)
+        function = self._metric(decl, item)
+        bound = self._bound(node, function)
+        value: graph.Expr | None = None
+        options: list[tuple[str, graph.Expr]] = []
+        embedder: graph.One | None = None
+        for param in function.params:
+            arg = bound.known.get(param.name)
+            if arg is None:
+                continue
+            if param.kind == "embedder":
+                embedder = self.answers.embedder(arg.value, env)
+            elif param.kind == "const":
+                found = self._value(arg.value, function, param, {}, Env(env.file))
+                options.append((param.name, found.expr))
+            else:
+                inner = replace(env, aggregates=None)
+                value = self._value(arg.value, function, param, {}, inner).expr
+        target = python_target(item)
+        env.aggregates.append(graph.Metric(target, value, tuple(options), embedder))
+        place = graph.Local(f"${len(env.aggregates) - 1}")
+        return Typed(place, _result(function, {}), node.span)
+
+    def _metric(self, decl: Decl, item: syntax.ExternItem) -> Function:
+        """The signature of a metric: its first parameter is fed each row's value, or null."""
+        types = self.expressions.types
+        params: list[Param] = []
+        for number, param in enumerate(item.params):
+            of = types.of(decl.file, param.type)
+            kind: Kind = "embedder" if isinstance(of, Model) else "const"
+            params.append(
+                Param(
+                    param.name.text,
+                    kind if number else "expr",
+                    of if number else optional(of),
+                    required=param.default is None,
+                    positional=kind != "embedder",
+                )
+            )
+        result = types.of(decl.file, item.result) if item.result is not None else UNKNOWN
+        return Function(item.name.text, tuple(params), result, "")
+
+
+def python_target(item: syntax.ExternItem) -> str:
+    """``module:name`` of the Python behind a declaration; empty where it does not say."""
+    value = item.value
+    if isinstance(value, syntax.Call) and value.args:
+        first = value.args[0].value
+        if isinstance(first, syntax.StringExpr):
+            return first.constant or ""
+    return ""
+
+
+def _result(function: Function, bindings: Bindings) -> Type:
+    result = function.result
+    return substitute(result, bindings) if isinstance(result, Type) else result(bindings)
+
+
+def _bad(node: syntax.Call) -> syntax.Arg:
+    return syntax.Arg(label=None, value=syntax.BadExpr(span=node.span), span=node.span)
+
+
+def _is_pattern(of: Type) -> bool:
+    return substitute(of, {}) != of
+
+
+def _article(of: Type) -> str:
+    return "a list" if isinstance(of, List) else show_pattern(of)

@@ -1,0 +1,134 @@
+"""A whole program: every declaration worked out, whether it is used or not."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import astuple, replace
+
+from dpipe.lang import graph, syntax
+from dpipe.lang.answers import Answers
+from dpipe.lang.diagnostics import Bag
+from dpipe.lang.env import Env
+from dpipe.lang.expressions import Expressions
+from dpipe.lang.flows import Flows, RowAt
+from dpipe.lang.modules import Program
+from dpipe.lang.names import Decl, Names
+from dpipe.lang.prompts import Prompts
+from dpipe.lang.readers import Readers
+from dpipe.lang.sinks import Sinks
+from dpipe.lang.source import Span
+from dpipe.lang.typing import Types
+
+
+class Checked(Struct):
+    """What the checker found: the graph, the row after each stage, and which names are used."""
+
+    graph: graph.Graph
+    rows: tuple[RowAt, ...]
+    names: Names
+
+
+class Checker:
+    def __init__(self, program: Program, bag: Bag) -> None:
+        self.program = program
+        self.bag = bag
+        self.names = Names(program, bag)
+        self.types = Types(self.names)
+        self.expressions = Expressions(self.names, self.types)
+        self.answers = Answers(self.expressions, self.place)
+        self.prompts = Prompts(self.expressions, self.place)
+        readers = Readers(self.expressions, self.place)
+        self.flows = Flows(self.expressions, self.answers, self.prompts, readers)
+        self.sinks = Sinks(self.flows, self.place)
+        self.params: list[graph.ParamDef] = []
+
+    def place(self, span: Span) -> graph.Place:
+        line, column = self.program.sources[span.file].position(span.start)
+        return graph.Place(span.file, line, column)
+
+    def run(self) -> Checked:
+        for decl in self._declarations(self.program.root):
+            if isinstance(decl.item, syntax.SinkItem):
+                self.sinks.declared(decl)
+        needed = len(self.flows.nodes)
+        for file in self.program.modules:
+            for decl in self._declarations(file):
+                self._declare(decl)
+        rows = tuple(sorted(self.flows.rows, key=lambda row: row.span))
+        return Checked(self._graph(needed), rows, self.names)
+
+    def _declarations(self, file: str) -> list[Decl]:
+        return list(self.names.declared[file].values())
+
+    def _declare(self, decl: Decl) -> None:
+        """Work out a declaration for its own sake; most are known by now."""
+        match decl.item:
+            case syntax.ParamItem() as item:
+                self._param(decl, item)
+            case syntax.TypeItem():
+                self.types.declared(decl)
+            case syntax.ModelItem():
+                self.answers.declare(decl)
+            case syntax.PromptItem():
+                self.prompts.declare(decl)
+            case syntax.DefItem():
+                self.expressions.calls.signature(decl)
+            case syntax.SourceItem() | syntax.FlowItem():
+                self.flows.declared(decl)
+
+    def _param(self, decl: Decl, item: syntax.ParamItem) -> None:
+        type = self.expressions.param(decl).type
+        default = None
+        if item.default is not None:
+            what = f"`{item.name.text}`"
+            default = self.expressions.expect(item.default, Env(decl.file), type, what).expr
+        if decl.file == self.program.root:
+            place = self.place(item.name.span)
+            self.params.append(graph.ParamDef(item.name.text, type, default, item.help, place))
+
+    def _graph(self, needed: int) -> graph.Graph:
+        """The nodes that sinks need; those of flows that nothing reads stand behind them."""
+        nodes = _numbered(self.flows.nodes[:needed])
+        sinks = tuple(at for at, node in enumerate(nodes) if isinstance(node, graph.SinkNode))
+        return graph.Graph(
+            self.program.root,
+            tuple(self.params),
+            self.answers.models,
+            self.prompts.prompts,
+            self.expressions.defs,
+            tuple(nodes),
+            sinks,
+        )
+
+
+def check_program(program: Program, bag: Bag) -> Checked:
+    """Check a program; everything that is wrong goes to the bag."""
+    return Checker(program, bag).run()
+
+
+# -- which of the program's asks of a prompt a stage is ------------------------------------------
+
+
+def _numbered(nodes: list[graph.Node]) -> list[graph.Node]:
+    """Count the asks of each prompt in the order of the text, not of the graph."""
+    counts: dict[str, int] = {}
+    asks = [at for at, node in enumerate(nodes) if isinstance(node, graph.StageNode)]
+    for at in sorted(asks, key=lambda at: astuple(nodes[at].place)):
+        node = nodes[at]
+        assert isinstance(node, graph.StageNode)
+        prompt = node.args.get("prompt")
+        if isinstance(prompt, graph.PromptCall | graph.PromptChoice):
+            args = {**node.args, "prompt": _number(prompt, counts)}
+            nodes[at] = replace(node, args=args)
+    return nodes
+
+
+def _number(
+    asked: graph.PromptCall | graph.PromptChoice, counts: dict[str, int]
+) -> graph.PromptCall | graph.PromptChoice:
+    if isinstance(asked, graph.PromptCall):
+        ordinal = counts.get(asked.prompt, 0)
+        counts[asked.prompt] = ordinal + 1
+        return replace(asked, ordinal=ordinal)
+    then, otherwise = _number(asked.then, counts), _number(asked.otherwise, counts)
+    return replace(asked, then=then, otherwise=otherwise)

@@ -1,0 +1,38 @@
+"""The compiler as one function: text to graph, with everything that is wrong in one run."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from dpipe.lang.check import check_program
+from dpipe.lang.diagnostics import Bag, Diagnostic
+from dpipe.lang.flows import RowAt
+from dpipe.lang.graph import Graph
+from dpipe.lang.lint import lint_program
+from dpipe.lang.modules import Load, load_program
+from dpipe.lang.source import Source
+
+
+class Compiled(Struct, frozen=True):
+    """A program's files, findings, the row after each stage; the graph if nothing is wrong."""
+
+    sources: dict[str, Source]
+    diagnostics: tuple[Diagnostic, ...]
+    rows: tuple[RowAt, ...]
+    graph: Graph | None
+
+
+def compile_program(file: str, load: Load, std: tuple[str, ...]) -> Compiled:
+    """Compile the program whose root is ``file``.
+
+    ``load`` gives a file's bytes by its path (``<std>/text.dpipe`` for bundled modules) and
+    raises ``OSError``; ``std`` names the bundled modules.
+    """
+    bag = Bag()
+    program = load_program(file, load, std, bag)
+    if file not in program.modules:
+        return Compiled(program.sources, tuple(bag), (), None)
+    checked = check_program(program, bag)
+    lint_program(program, checked, bag)
+    graph = None if bag.has_errors else checked.graph
+    return Compiled(program.sources, tuple(bag), checked.rows, graph)

@@ -1,0 +1,152 @@
+"""What an expression may see where it stands, and what tests have shown about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dpipe.lang import graph, syntax
+from dpipe.lang.source import Span
+from dpipe.lang.types import Enum, Field, Optional, Record, Type, required
+
+Path = tuple[str, ...]
+"""A place in a value: ``(".", "a", "b")`` is ``.a.b`` of the row, ``("v", "b")`` is ``v.b``."""
+
+Facts = dict[Path, Type]
+
+
+class Typed(Struct, frozen=True):
+    """An expression of the graph with its type and its place in the text."""
+
+    expr: graph.Expr
+    type: Type
+    span: Span
+
+
+class Env(Struct, frozen=True):
+    """``row`` is None where no row is seen; ``locals`` are parameters and lambda variables.
+
+    ``facts`` are the narrowed types of places. ``prompt`` is the prompt whose section this is.
+    ``aggregates`` collects the aggregates of a report's figure; while it is there, the row is
+    seen only inside one.
+    """
+
+    file: str
+    row: Record | None = None
+    locals: dict[str, Type] = {}
+    facts: Facts = {}
+    prompt: syntax.PromptItem | None = None
+    aggregates: list[graph.Metric] | None = None
+
+    def knowing(self, facts: Facts) -> Env:
+        return replace(self, facts={**self.facts, **facts}) if facts else self
+
+    def binding(self, name: str, type: Type) -> Env:
+        """With a lambda's variable, which hides what has its name outside."""
+        facts = {path: fact for path, fact in self.facts.items() if path[0] != name}
+        return replace(self, locals={**self.locals, name: type}, facts=facts)
+
+
+def path_of(expr: graph.Expr) -> Path | None:
+    """The place that an expression reads, if it is a plain path."""
+    match expr:
+        case graph.Field(name):
+            return (".", name)
+        case graph.Local(name):
+            return (name,)
+        case graph.Attr(of, name):
+            path = path_of(of)
+            return None if path is None else (*path, name)
+        case _:
+            return None
+
+
+def facts_when(expr: graph.Expr, types: dict[Path, Type], truth: bool) -> Facts:
+    """What is known of places where a test came out as ``truth``.
+
+    ``types`` has the type of every place that the test reads.
+    """
+    match expr:
+        case graph.Unary("not", operand):
+            return facts_when(operand, types, not truth)
+        case graph.Binary("and", left, right) if truth:
+            return {**facts_when(left, types, True), **facts_when(right, types, True)}
+        case graph.Binary("or", left, right) if not truth:
+            return {**facts_when(left, types, False), **facts_when(right, types, False)}
+        case graph.Binary("==" | "!=" as op, left, right):
+            return _from_equality(left, right, types, truth == (op == "==")) or _from_equality(
+                right, left, types, truth == (op == "==")
+            )
+        case graph.Binary("in", left, graph.ListOf(items)) if truth:
+            texts = [item.value for item in items if isinstance(item, graph.Const)]
+            if len(texts) == len(items):
+                return _among(left, types, texts)
+        case graph.Binary("in", left, _) if truth:
+            return _present(left, types)
+    return {}
+
+
+def _from_equality(
+    place: graph.Expr, other: graph.Expr, types: dict[Path, Type], equal: bool
+) -> Facts:
+    if not isinstance(other, graph.Const):
+        return {}
+    if other.value is None:
+        return {} if equal else _present(place, types)
+    if equal:
+        return _among(place, types, [other.value])
+    path = path_of(place)
+    known = types.get(path) if path else None
+    if path and isinstance(known, Enum) and isinstance(other.value, str):
+        left = tuple(value for value in known.values if value != other.value)
+        return {path: Enum(left)} if left else {}
+    return {}
+
+
+def _present(place: graph.Expr, types: dict[Path, Type]) -> Facts:
+    """The place, and each place on the way to it, holds a value."""
+    facts: Facts = {}
+    path = path_of(place)
+    while path and path in types:
+        if isinstance(types[path], Optional):
+            facts[path] = required(types[path])
+        path = path[:-1]
+    return facts
+
+
+def _among(place: graph.Expr, types: dict[Path, Type], values: Sequence[object]) -> Facts:
+    if None in values:
+        return {}
+    facts = _present(place, types)
+    path = path_of(place)
+    known = required(types[path]) if path and path in types else None
+    if path and isinstance(known, Enum):
+        left = tuple(value for value in known.values if value in values)
+        if left and left != known.values:
+            facts[path] = Enum(left)
+    return facts
+
+
+def narrowed(row: Record, facts: Facts) -> Record:
+    """The row with what is known of its places written into its types."""
+    for path, known in facts.items():
+        if path[0] == ".":
+            row = _narrow(row, path[1:], known)
+    return row
+
+
+def _narrow(row: Record, path: Path, known: Type) -> Record:
+    name, rest = path[0], path[1:]
+    fields: list[Field] = []
+    for field in row.fields:
+        type = field.type
+        if field.name == name and not rest:
+            type = known
+        elif field.name == name and isinstance(type, Record):
+            type = _narrow(type, rest, known)
+        elif field.name == name and isinstance(type, Optional) and isinstance(type.of, Record):
+            type = Optional(_narrow(type.of, rest, known))
+        fields.append(Field(field.name, type, field.description))
+    return Record(tuple(fields), row.name, row.open)

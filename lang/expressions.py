@@ -1,0 +1,627 @@
+"""Expressions: each becomes one of the graph, with its type.
+
+One method a form. A wrong expression is reported once and has type ``?``, which fits everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec.structs import replace
+
+from dpipe.lang import graph, syntax
+from dpipe.lang.calls import Calls
+from dpipe.lang.compare import Comparisons
+from dpipe.lang.diagnostics import Edit, Fix, Label
+from dpipe.lang.env import Env, Facts, Path, Typed, facts_when, path_of
+from dpipe.lang.names import Decl, Names, misspelt
+from dpipe.lang.source import Span
+from dpipe.lang.spell import nearest
+from dpipe.lang.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    JSON,
+    NEVER,
+    NULL,
+    STR,
+    UNKNOWN,
+    Bool,
+    Enum,
+    Field,
+    Float,
+    Image,
+    Int,
+    Json,
+    List,
+    Never,
+    Null,
+    Optional,
+    Record,
+    Secret,
+    Str,
+    Type,
+    Unknown,
+    fits,
+    may_be_null,
+    optional,
+    required,
+    show_short,
+    widen,
+    without_ranges,
+)
+from dpipe.lang.typing import Types
+
+NOTHING = graph.Const(None)
+
+
+class Expressions:
+    """Works out expressions; ``defs`` collects the program's functions that are called."""
+
+    def __init__(self, names: Names, types: Types) -> None:
+        self.names = names
+        self.types = types
+        self.bag = names.bag
+        self.defs: dict[str, graph.Def] = {}
+        self.calls = Calls(self)
+        self.comparisons = Comparisons(self.bag)
+        self._params: dict[tuple[str, str], Typed] = {}
+        self._open: list[tuple[str, str]] = []
+        self._places: dict[Path, Type] = {}
+
+    # -- the ways in -----------------------------------------------------------------------------
+
+    def expect(self, node: syntax.Expr, env: Env, wanted: Type, what: str) -> Typed:
+        """The expression where ``wanted`` is needed; ``what`` names who needs it."""
+        found = self.of(node, env, wanted)
+        self.need(found, wanted, what)
+        return found
+
+    def constant(self, node: syntax.Expr, file: str, wanted: Type, what: str) -> Typed:
+        """A constant where ``wanted`` is needed.
+
+        Whether a setting lies in a range is seen when the run starts, not here.
+        """
+        found = self.of(node, Env(file))
+        known = isinstance(found.expr, graph.Const)
+        self.need(found, wanted if known else without_ranges(wanted), what)
+        return found
+
+    def need(self, found: Typed, wanted: Type, what: str, code: str = "E0303") -> bool:
+        """Report where the value does not fit; a value that may be null has its own way out."""
+        if fits(found.type, wanted):
+            return True
+        if isinstance(found.type, Secret):
+            self.bag.add(
+                "E0607", found.span, "a secret goes only where a key is needed, as in `key:`"
+            )
+        elif may_be_null(found.type) and fits(required(found.type), wanted):
+            self.may_be_null(found)
+        elif isinstance(wanted, Enum) and isinstance(found.type, Enum):
+            self.comparisons.not_members(found, wanted)
+        else:
+            self.bag.add(
+                code,
+                found.span,
+                f"{what} needs {show_short(wanted)}, found {show_short(found.type)}",
+                help=_conversion(found.type, wanted),
+            )
+        return False
+
+    def may_be_null(self, found: Typed) -> None:
+        fallback = '"…"' if isinstance(required(found.type), Str | Enum) else "…"
+        text = self.names.program.sources[found.span.file].text[found.span.start : found.span.end]
+        text = text if len(text) <= 40 else "x"
+        self.bag.add(
+            "E0309",
+            found.span,
+            f"`{show_short(found.type)}` may be null" if found.type != NULL else "this is null",
+            help=f"write `({text} ?? {fallback})`, or test it before with `where({text} != null)`",
+        )
+
+    def of(self, node: syntax.Expr, env: Env, wanted: Type | None = None) -> Typed:
+        """The expression; ``wanted`` only helps lambdas and empty lists, it is not enforced."""
+        match node:
+            case syntax.Literal(value=value):
+                return Typed(graph.Const(value), _literal(value), node.span)
+            case syntax.StringExpr():
+                return self._string(node, env)
+            case syntax.NameRef():
+                return self._name(node, env)
+            case syntax.FieldRef():
+                return self._field(node, env)
+            case syntax.Attr():
+                return self._attr(node, env)
+            case syntax.Call():
+                return self.calls.of(node, env)
+            case syntax.Index():
+                return self._index(node, env)
+            case syntax.Binary():
+                return self._binary(node, env)
+            case syntax.Unary():
+                return self._unary(node, env)
+            case syntax.If():
+                return self._if(node, env)
+            case syntax.ListExpr(items=items):
+                return self._list(node, [self.of(item, env) for item in items])
+            case syntax.RecordExpr():
+                return self._record(node, env)
+            case syntax.Lambda():
+                self.bag.add(
+                    "E0113", node.param.span, "a lambda stands only where a function takes one"
+                )
+        return self.unknown(node)
+
+    def unknown(self, node: syntax.Node) -> Typed:
+        return Typed(NOTHING, UNKNOWN, node.span)
+
+    def test(self, node: syntax.Expr, env: Env, what: str) -> tuple[Typed, Facts]:
+        """A condition, and what is known where it holds."""
+        found = self.expect(node, env, BOOL, what)
+        return found, facts_when(found.expr, self._places, True)
+
+    def function(self, node: syntax.Expr, env: Env, takes: Type, wanted: Type, what: str) -> Typed:
+        """A lambda whose value is of type ``takes``; its type is the body's."""
+        if not isinstance(node, syntax.Lambda):
+            if not isinstance(node, syntax.BadExpr):
+                self.bag.add(
+                    "E0307", node.span, "expected a function", help=_lambda_help(node, self._text)
+                )
+            return self.unknown(node)
+        body = self.of(node.body, env.binding(node.param.text, takes))
+        self.need(body, wanted, what)
+        return Typed(graph.Lambda(node.param.text, body.expr), body.type, node.span)
+
+    def _text(self, span: Span) -> str:
+        return self.names.program.sources[span.file].text[span.start : span.end]
+
+    # -- names and fields ------------------------------------------------------------------------
+
+    def _seen(self, typed: Typed, env: Env) -> Typed:
+        """A place that is read: what tests have shown of it counts."""
+        path = path_of(typed.expr)
+        if path is None:
+            return typed
+        if path in env.facts:
+            typed = replace(typed, type=env.facts[path])
+        self._places[path] = typed.type
+        return typed
+
+    def _name(self, node: syntax.NameRef, env: Env) -> Typed:
+        if node.text in env.locals:
+            found = Typed(graph.Local(node.text), env.locals[node.text], node.span)
+            return self._seen(found, env)
+        decl = self.names.local(env.file, node.text)
+        if decl is None:
+            self._unknown_name(node, env)
+            return self.unknown(node)
+        return self.declared(decl, node)
+
+    def declared(self, decl: Decl, node: syntax.Node) -> Typed:
+        """The value of a declaration; only params have one."""
+        if isinstance(decl.item, syntax.ParamItem):
+            return replace(self.param(decl), span=node.span)
+        if isinstance(decl.item, syntax.BadItem):
+            return self.unknown(node)
+        labels = [Label(decl.name.span, "declared here")]
+        name = decl.name.text
+        if decl.kind == "prompt":
+            self.bag.add(
+                "E0409",
+                node.span,
+                "prompts are called with `ask`, not inside an expression",
+                labels=labels,
+                help=f"write `| ask({name}, using: …, as: .x)` before this stage",
+            )
+        else:
+            help = f"call it: `{name}(…)`" if decl.kind == "function" else None
+            message = f"`{name}` is a {decl.kind}, not a value"
+            self.bag.add("E0201", node.span, message, labels=labels, help=help)
+        return self.unknown(node)
+
+    def param(self, decl: Decl) -> Typed:
+        """A setting of the root program; the constant itself in an imported file."""
+        item = decl.item
+        assert isinstance(item, syntax.ParamItem)
+        if decl.key in self._open:
+            self.bag.add("E0209", item.name.span, f"`{item.name.text}` depends on itself")
+            return self.unknown(item)
+        if decl.key not in self._params:
+            self._open.append(decl.key)
+            self._params[decl.key] = self._param(decl, item)
+            self._open.pop()
+        return self._params[decl.key]
+
+    def _param(self, decl: Decl, item: syntax.ParamItem) -> Typed:
+        type = self.types.of(decl.file, item.type)
+        if decl.file == self.names.program.root:
+            return Typed(graph.Param(item.name.text), type, item.span)
+        if item.default is None:
+            self.bag.add(
+                "E0507",
+                item.name.span,
+                f"param `{item.name.text}` of an imported file needs a value",
+                help="only the root file's params can be set from outside",
+            )
+            return self.unknown(item)
+        value = self.expect(item.default, Env(decl.file), type, f"`{item.name.text}`")
+        return Typed(value.expr, type, item.span)
+
+    def _unknown_name(self, node: syntax.NameRef, env: Env) -> None:
+        name = syntax.Name(text=node.text, span=node.span)
+        if env.row is not None and env.row.get(node.text) is not None and not env.prompt:
+            field = f".{node.text}"
+            self.bag.add(
+                "E0201",
+                node.span,
+                f"unknown name `{node.text}`",
+                help=f"to read the field, write `{field}`",
+                fixes=[Fix(f"write `{field}`", (Edit(node.span, field),))],
+            )
+            return
+        candidates = [*env.locals, *self.names.of_kind(env.file, "param")]
+        self.names.unknown("E0201", name, f"unknown name `{node.text}`", candidates)
+
+    def _field(self, node: syntax.FieldRef, env: Env) -> Typed:
+        if env.row is None or env.aggregates is not None:
+            self._outside(node, env)
+            return self.unknown(node)
+        found = env.row.get(node.text)
+        if found is None:
+            if not env.row.open:
+                self.unknown_field(node.span, node.text, env.row)
+            return Typed(graph.Field(node.text), UNKNOWN, node.span)
+        return self._seen(Typed(graph.Field(node.text), found, node.span), env)
+
+    def _outside(self, node: syntax.FieldRef, env: Env) -> None:
+        if env.aggregates is not None:
+            self.bag.add(
+                "E0308",
+                node.span,
+                f"`.{node.text}` is a field of each row; a figure is about all of them",
+                help=f"write an aggregate around it: `mean(.{node.text})`",
+            )
+        else:
+            message = f"`.{node.text}` is only valid inside a stage"
+            self.bag.add("E0308", node.span, message)
+
+    def unknown_field(self, span: Span, name: str, row: Record) -> None:
+        names = row.names()
+        shown = ", ".join(f".{field}" for field in names[:8]) + (", …" if len(names) > 8 else "")
+        help = f"the row has {shown}" if names else "the row has no fields"
+        misspelt(
+            self.bag, "E0306", span, name, f"the row has no field `{name}`", names, help, dot="."
+        )
+
+    def _attr(self, node: syntax.Attr, env: Env) -> Typed:
+        of = node.of
+        if isinstance(of, syntax.NameRef) and self.is_module(of.text, env):
+            decl = self.names.member(env.file, syntax.Name(text=of.text, span=of.span), node.name)
+            return self.unknown(node) if decl is None else self.declared(decl, node)
+        return self.attribute(self.of(of, env), node.name, env, node.span)
+
+    def is_module(self, name: str, env: Env) -> bool:
+        return name not in env.locals and self.names.is_module(env.file, name)
+
+    def attribute(
+        self, of: Typed, name: syntax.Name, env: Env, span: Span, code: str = "E0306"
+    ) -> Typed:
+        """``of.name``; a path through an optional is optional."""
+        expr = graph.Attr(of.expr, name.text)
+        inner = required(of.type)
+        match inner:
+            case Json():
+                return self._seen(Typed(expr, JSON, span), env)
+            case Record():
+                found = inner.get(name.text)
+                if found is not None:
+                    type = optional(found) if may_be_null(of.type) else found
+                    return self._seen(Typed(expr, type, span), env)
+                if inner.open:
+                    return Typed(expr, UNKNOWN, span)
+                whose = inner.name or "the record"
+                misspelt(
+                    self.bag,
+                    code,
+                    name.span,
+                    name.text,
+                    f"{whose} has no field `{name.text}`",
+                    inner.names(),
+                    f"it has {', '.join(inner.names())}" if inner.fields else None,
+                )
+            case Unknown():
+                pass
+            case List():
+                self.bag.add(
+                    code,
+                    name.span,
+                    f"a list has no field `{name.text}`",
+                    help=f"of each element: `map(xs, x -> x.{name.text})`; of one: `first(xs)`",
+                )
+            case _:
+                self.bag.add(code, name.span, f"{show_short(inner)} has no field `{name.text}`")
+        return Typed(expr, UNKNOWN, span)
+
+    # -- text ------------------------------------------------------------------------------------
+
+    def _string(self, node: syntax.StringExpr, env: Env) -> Typed:
+        constant = node.constant
+        if constant is not None:
+            return Typed(graph.Const(constant), Enum((constant,)), node.span)
+        parts = tuple(
+            part if isinstance(part, str) else self.placeholder(part, env).expr
+            for part in node.parts
+        )
+        return Typed(graph.Template(parts), STR, node.span)
+
+    def placeholder(self, node: syntax.Placeholder, env: Env) -> Typed:
+        """What a placeholder stands for; it must be there and can be written as text."""
+        found = self._rooted(node, env)
+        for name in node.path[1:]:
+            code = "E0403" if env.prompt else "E0306"
+            found = self.attribute(found, name, env, node.span, code)
+        if may_be_null(found.type):
+            self.may_be_null(replace(found, span=node.span))
+        elif isinstance(found.type, Secret):
+            self.bag.add("E0607", node.span, "a secret cannot be written into a text")
+        elif isinstance(required(found.type), Image) and not env.prompt:
+            self.bag.add("E0303", node.span, "an image cannot be written into a text")
+        return found
+
+    def _rooted(self, node: syntax.Placeholder, env: Env) -> Typed:
+        first = node.path[0]
+        span = Span(first.span.file, node.span.start, first.span.end)
+        if node.of_row:
+            return self._field(syntax.FieldRef(text=first.text, span=first.span), env)
+        if first.text in env.locals:
+            found = Typed(graph.Local(first.text), env.locals[first.text], span)
+            return self._seen(found, env)
+        if env.prompt is not None:
+            self._unknown_placeholder(node, env.prompt)
+            return self.unknown(node)
+        return self._name(syntax.NameRef(text=first.text, span=first.span), env)
+
+    def _unknown_placeholder(self, node: syntax.Placeholder, prompt: syntax.PromptItem) -> None:
+        first = node.path[0]
+        candidates = [param.name.text for param in prompt.params]
+        written = self._text(node.span)
+        near = nearest(first.text, candidates)
+        help = f"write `\\{written}` for a literal brace"
+        self.bag.add(
+            "E0401",
+            node.span,
+            f"unknown placeholder `{written}` in prompt `{prompt.name.text}`",
+            labels=[Label(prompt.name.span, "prompt declared here")],
+            help=f"did you mean `{{{near}}}`? {help}" if near else f"{help}, or add a parameter",
+            fixes=[Fix(f"replace with `{near}`", (Edit(first.span, near),))] if near else [],
+            suggestions=[near] if near else [],
+        )
+
+    # -- operators -------------------------------------------------------------------------------
+
+    def _binary(self, node: syntax.Binary, env: Env) -> Typed:
+        match node.op:
+            case "and" | "or":
+                return self._logic(node, env)
+            case "??":
+                return self._coalesce(node, env)
+            case "..":
+                self.bag.add("E0113", node.span, "a range stands behind `in` or inside `[ ]`")
+                return self.unknown(node)
+            case "in":
+                return self._in(node, env)
+            case "==" | "!=" | "<" | "<=" | ">" | ">=":
+                left, right = self.of(node.left, env), self.of(node.right, env)
+                self.comparisons.check(node, left, right, self)
+                return Typed(graph.Binary(node.op, left.expr, right.expr), BOOL, node.span)
+        return self._arithmetic(node, env)
+
+    def _logic(self, node: syntax.Binary, env: Env) -> Typed:
+        left = self.expect(node.left, env, BOOL, f"`{node.op}`")
+        known = facts_when(left.expr, self._places, node.op == "and")
+        right = self.expect(node.right, env.knowing(known), BOOL, f"`{node.op}`")
+        return Typed(graph.Binary(node.op, left.expr, right.expr), BOOL, node.span)
+
+    def _coalesce(self, node: syntax.Binary, env: Env) -> Typed:
+        left, right = self.of(node.left, env), self.of(node.right, env)
+        if not isinstance(left.type, Optional | Null | Json | Unknown):
+            self.bag.add(
+                "W0304",
+                node.op_span,
+                f"{show_short(left.type)} is never null: what follows `??` is not used",
+            )
+        kept = NEVER if isinstance(left.type, Null) else required(left.type)
+        type = widen(kept, right.type)
+        if isinstance(left.type, Json):
+            type = JSON
+        return Typed(graph.Binary("??", left.expr, right.expr), type, node.span)
+
+    def _in(self, node: syntax.Binary, env: Env) -> Typed:
+        left = self.of(node.left, env)
+        if isinstance(node.right, syntax.Binary) and node.right.op == "..":
+            right = self._range(node.right, env)
+            if not isinstance(required(left.type), Int | Float | Unknown | Json):
+                self.bag.add(
+                    "E0303",
+                    left.span,
+                    f"`in` a range needs a number, found {show_short(left.type)}",
+                )
+            return Typed(graph.Binary("in", left.expr, right), BOOL, node.span)
+        found = self.of(node.right, env)
+        if isinstance(found.type, List):
+            self.comparisons.members(left, node.right, found)
+        elif not isinstance(found.type, Unknown | Json | Never):
+            hint = "to look inside a text, write `contains(text, part)`"
+            self.bag.add(
+                "E0303",
+                found.span,
+                f"`in` needs a list or a range, found {show_short(found.type)}",
+                help=hint if isinstance(found.type, Str | Enum) else None,
+            )
+        return Typed(graph.Binary("in", left.expr, found.expr), BOOL, node.span)
+
+    def _range(self, node: syntax.Binary, env: Env) -> graph.Range:
+        low = self.expect(node.left, env, FLOAT, "a range")
+        high = self.expect(node.right, env, FLOAT, "a range")
+        match low.expr, high.expr:
+            case graph.Const(int() | float() as a), graph.Const(int() | float() as b) if a > b:
+                self.bag.add("E0305", node.span, "empty range", help=f"write `{b}..{a}`")
+        return graph.Range(low.expr, high.expr)
+
+    def _arithmetic(self, node: syntax.Binary, env: Env) -> Typed:
+        left, right = self.of(node.left, env), self.of(node.right, env)
+        expr = graph.Binary(node.op, left.expr, right.expr)
+        usable = [self._operand(side, node) for side in (left, right)]
+        if not all(usable):
+            return Typed(expr, UNKNOWN, node.span)
+        type = _sum_type(node.op, left.type, right.type)
+        if type is None:
+            help = 'put values into a text with braces: `"{.a} and {.b}"`'
+            mixed = isinstance(left.type, Str | Enum) != isinstance(right.type, Str | Enum)
+            self.bag.add(
+                "E0303",
+                node.op_span,
+                f"`{node.op}` cannot take {show_short(left.type)} and {show_short(right.type)}",
+                help=help if node.op == "+" and mixed else None,
+            )
+            return Typed(expr, UNKNOWN, node.span)
+        return Typed(expr, type, node.span)
+
+    def _operand(self, side: Typed, node: syntax.Binary) -> bool:
+        if may_be_null(side.type):
+            self.may_be_null(side)
+            return False
+        if isinstance(side.type, Secret):
+            self.bag.add("E0607", side.span, "a secret cannot be put into a text")
+            return False
+        if isinstance(side.type, Json):
+            self.bag.add(
+                "E0303",
+                side.span,
+                f"`{node.op}` cannot take json",
+                help="convert it first: `int(x)`, `float(x)` or `str(x)`",
+            )
+            return False
+        return not isinstance(side.type, Unknown)
+
+    def _unary(self, node: syntax.Unary, env: Env) -> Typed:
+        if node.op == "not":
+            operand = self.expect(node.operand, env, BOOL, "`not`")
+            return Typed(graph.Unary("not", operand.expr), BOOL, node.span)
+        operand = self.expect(node.operand, env, FLOAT, "`-`")
+        match operand.expr, operand.type:
+            case graph.Const(int() | float() as value), _:
+                return Typed(graph.Const(-value), _literal(-value), node.span)
+            case expr, Int():
+                return Typed(graph.Unary("-", expr), INT, node.span)
+            case expr, _:
+                return Typed(graph.Unary("-", expr), FLOAT, node.span)
+
+    def _if(self, node: syntax.If, env: Env) -> Typed:
+        test, known = self.test(node.test, env, "`if`")
+        against = facts_when(test.expr, self._places, False)
+        then = self.of(node.then, env.knowing(known))
+        otherwise = self.of(node.otherwise, env.knowing(against))
+        expr = graph.If(test.expr, then.expr, otherwise.expr)
+        return Typed(expr, widen(then.type, otherwise.type), node.span)
+
+    def _index(self, node: syntax.Index, env: Env) -> Typed:
+        of = self.of(node.of, env)
+        if may_be_null(of.type):
+            self.may_be_null(of)
+            of = replace(of, type=UNKNOWN)
+        if isinstance(node.index, syntax.Binary) and node.index.op == "..":
+            at: graph.Expr = self._range(node.index, env)
+            part = STR if isinstance(of.type, Enum) else of.type
+            expr = graph.Index(of.expr, at)
+            return Typed(expr, self._indexable(of, part, STR), node.span)
+        wanted = UNKNOWN if isinstance(of.type, Json) else INT
+        at = self.expect(node.index, env, wanted, "an index").expr
+        of_element = of.type.of if isinstance(of.type, List) else of.type
+        return Typed(graph.Index(of.expr, at), self._indexable(of, of_element, STR), node.span)
+
+    def _indexable(self, of: Typed, result: Type, of_text: Type) -> Type:
+        match of.type:
+            case List() | Json() | Unknown():
+                return result
+            case Str() | Enum():
+                return of_text
+            case Record():
+                self.bag.add(
+                    "E0303",
+                    of.span,
+                    "a record is read by its fields, not by an index",
+                    help="write `x.name`",
+                )
+            case _:
+                self.bag.add("E0303", of.span, f"{show_short(of.type)} has no elements")
+        return UNKNOWN
+
+    # -- lists and records -----------------------------------------------------------------------
+
+    def _list(self, node: syntax.ListExpr, items: Sequence[Typed]) -> Typed:
+        expr = graph.ListOf(tuple(item.expr for item in items))
+        return Typed(expr, List(_common(item.type for item in items)), node.span)
+
+    def _record(self, node: syntax.RecordExpr, env: Env) -> Typed:
+        fields: dict[str, Field] = {}
+        entries: list[tuple[str, graph.Expr]] = []
+        for entry in node.entries:
+            value, name = self.of(entry.value, env), entry.key.text
+            if name in fields:
+                self.bag.add("E0206", entry.key.span, f"field `{name}` stands here twice")
+                continue
+            fields[name] = Field(name, value.type)
+            entries.append((name, value.expr))
+        return Typed(graph.RecordOf(tuple(entries)), Record(tuple(fields.values())), node.span)
+
+
+def _common(types: Iterable[Type]) -> Type:
+    found: Type = NEVER
+    for type in types:
+        found = widen(found, type)
+    return found
+
+
+def _literal(value: object) -> Type:
+    match value:
+        case bool():
+            return BOOL
+        case int():
+            return Int(value, value)
+        case float():
+            return Float(value, value)
+        case _:
+            return NULL
+
+
+def _sum_type(op: str, left: Type, right: Type) -> Type | None:
+    """The type of ``left op right`` for required operands, None where there is none."""
+    numbers = isinstance(left, Int | Float) and isinstance(right, Int | Float)
+    if numbers and op == "/":
+        return FLOAT
+    if numbers:
+        return INT if isinstance(left, Int) and isinstance(right, Int) else FLOAT
+    if op != "+":
+        return None
+    if isinstance(left, Str | Enum) and isinstance(right, Str | Enum):
+        return STR
+    if isinstance(left, List) and isinstance(right, List):
+        return List(widen(left.of, right.of))
+    return None
+
+
+def _conversion(found: Type, wanted: Type) -> str | None:
+    name = {Str: "str", Int: "int", Float: "float", Bool: "bool"}.get(type(wanted))
+    scalar = isinstance(found, Str | Enum | Int | Float | Json | Bool)
+    return f"convert it: `{name}(…)`" if name and scalar else None
+
+
+def _lambda_help(node: syntax.Expr, text: Callable[[Span], str]) -> str:
+    match node:
+        case syntax.NameRef(text=name):
+            return f"write `x -> {name}(x)`"
+        case syntax.FieldRef(text=name):
+            return f"write `x -> x.{name}`"
+        case _:
+            return f"write `x -> {text(node.span)}`" if len(text(node.span)) < 40 else "`x -> …`"

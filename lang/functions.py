@@ -1,0 +1,172 @@
+"""The table of built-in functions: what each takes, gives and is for.
+
+Their code is ``runtime/functions``; a test holds the two tables together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dpipe.lang.signatures import Arrow, Bindings, Function, Param, T, U
+from dpipe.lang.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    JSON,
+    SECRET,
+    STR,
+    UNKNOWN,
+    Float,
+    Int,
+    List,
+    Type,
+    Union,
+    fits,
+    optional,
+)
+
+NUMBER = FLOAT
+TEXT_OR_LIST = Union((STR, List(UNKNOWN)))
+SCALAR = Union((STR, BOOL, FLOAT, JSON))
+XS = Param("xs", type=List(T), positional=True)
+
+
+def _by(gives: Type, doc: str = "what of each element; the element where left out") -> Param:
+    return Param("f", "lambda", Arrow(T, gives), required=False, positional=True, doc=doc)
+
+
+def _needed(gives: Type, doc: str) -> Param:
+    return Param("f", "lambda", Arrow(T, gives), positional=True, doc=doc)
+
+
+def _arg(name: str, type: Type, *, required: bool = True, const: bool = False) -> Param:
+    return Param(name, "const" if const else "expr", type, required, positional=True)
+
+
+def _number_of(name: str) -> Callable[[Bindings], Type]:
+    def result(bindings: Bindings) -> Type:
+        return INT if fits(bindings.get(name, UNKNOWN), INT) else FLOAT
+
+    return result
+
+
+def _plain(name: str) -> Callable[[Bindings], Type]:
+    """The number type of a value without its range."""
+
+    def result(bindings: Bindings) -> Type:
+        found = bindings.get(name, UNKNOWN)
+        return INT if isinstance(found, Int) else FLOAT if isinstance(found, Float) else found
+
+    return result
+
+
+def _rounded(bindings: Bindings) -> Type:
+    return FLOAT if "D" in bindings else INT
+
+
+_TABLE = (
+    # lists
+    Function(
+        "map", (XS, _needed(U, "what each becomes")), List(U), "the list of what `f` makes of each"
+    ),
+    Function(
+        "filter",
+        (XS, _needed(BOOL, "which stay")),
+        List(T),
+        "the elements for which `f` holds, in order",
+    ),
+    Function("any", (XS, _by(BOOL)), BOOL, "whether one element holds; false of none"),
+    Function("every", (XS, _by(BOOL)), BOOL, "whether all elements hold; true of none"),
+    Function("count", (XS, _by(BOOL)), INT, "how many elements hold"),
+    Function("mean", (XS, _by(NUMBER)), FLOAT, "the mean; an empty list has none"),
+    Function("sum", (XS, _by(U)), _number_of("U"), "the sum; 0 of none"),
+    Function("min", (XS, _by(U)), U, "the least; an empty list has none"),
+    Function("max", (XS, _by(U)), U, "the greatest; an empty list has none"),
+    Function("first", (XS,), T, "the first element; an empty list has none"),
+    Function("last", (XS,), T, "the last element; an empty list has none"),
+    Function("pick", (XS,), T, "one element by chance, seeded by the row and the stage"),
+    Function("mode", (XS, _by(U)), U, "the most frequent value, the first of equals"),
+    Function("max_by", (XS, _needed(U, "what to compare")), T, "the element with the greatest `f`"),
+    Function("min_by", (XS, _needed(U, "what to compare")), T, "the element with the least `f`"),
+    Function(
+        "sort_by", (XS, _needed(U, "what to sort by")), List(T), "the elements in order of `f`"
+    ),
+    Function("distinct", (XS,), List(T), "each element once, in order"),
+    Function(
+        "len", (_arg("x", TEXT_OR_LIST),), Int(0, None), "elements of a list, characters of a text"
+    ),
+    Function(
+        "join",
+        (_arg("xs", List(SCALAR)), _arg("sep", STR, required=False)),
+        STR,
+        "the elements as one text",
+    ),
+    # text
+    Function("trim", (_arg("s", STR),), STR, "the text without blanks at its ends"),
+    Function("lower", (_arg("s", STR),), STR, "the text in lower case"),
+    Function("upper", (_arg("s", STR),), STR, "the text in upper case"),
+    Function("contains", (_arg("s", STR), _arg("part", STR)), BOOL, "whether `part` is in `s`"),
+    Function("starts_with", (_arg("s", STR), _arg("part", STR)), BOOL, "whether `s` begins so"),
+    Function("ends_with", (_arg("s", STR), _arg("part", STR)), BOOL, "whether `s` ends so"),
+    Function("matches", (_arg("s", STR), _arg("regex", STR)), BOOL, "whether the pattern is found"),
+    Function(
+        "extract",
+        (_arg("s", STR), _arg("regex", STR)),
+        optional(STR),
+        "what the pattern's first group found, or null",
+    ),
+    Function(
+        "replace",
+        (_arg("s", STR), _arg("part", STR), _arg("by", STR)),
+        STR,
+        "every `part` replaced",
+    ),
+    Function(
+        "split_text", (_arg("s", STR), _arg("sep", STR)), List(STR), "the parts between `sep`s"
+    ),
+    Function(
+        "words", (_arg("s", STR),), List(STR), "the words; where they are not spaced, characters"
+    ),
+    # others
+    Function("str", (_arg("x", SCALAR),), STR, "the value as a text, as in a string"),
+    Function("int", (_arg("x", SCALAR),), INT, "the whole number that a text or number is"),
+    Function("float", (_arg("x", SCALAR),), FLOAT, "the number that a text is"),
+    Function("bool", (_arg("x", SCALAR),), BOOL, "the truth value that a text or json is"),
+    Function("json", (_arg("text", STR),), JSON, "the value that a JSON text is"),
+    Function(
+        "round",
+        (
+            _arg("x", NUMBER),
+            Param("digits", "expr", INT, required=False, positional=True),
+        ),
+        _rounded,
+        "the nearest number with so many digits, an int where left out",
+    ),
+    Function(
+        "abs", (Param("x", type=T, positional=True),), _plain("T"), "the number without its sign"
+    ),
+    Function("hash", (_arg("x", JSON),), STR, "a short text that stands for the value"),
+    Function(
+        "cosine",
+        (_arg("a", List(FLOAT)), _arg("b", List(FLOAT))),
+        FLOAT,
+        "how alike two vectors are",
+    ),
+    Function(
+        "env",
+        (_arg("name", STR, const=True), _arg("default", STR, required=False, const=True)),
+        STR,
+        "an environment variable, read when the run starts",
+    ),
+    Function("secret", (_arg("name", STR, const=True),), SECRET, "a key from the environment"),
+    Function(
+        "same_answer",
+        (_arg("a", SCALAR), _arg("b", SCALAR)),
+        BOOL,
+        "whether a grader would take both for one answer",
+    ),
+    Function("normal_answer", (_arg("a", SCALAR),), STR, "the answer as `same_answer` compares it"),
+)
+
+FUNCTIONS: dict[str, Function] = {function.name: function for function in _TABLE}
+"""By name. ``zip`` takes any labels and is typed where calls are."""

@@ -1,0 +1,132 @@
+"""A program's files: the root, and what its imports reach.
+
+A file is read through the given ``load``; nothing here opens one. ``std.x`` is
+``<std>/x.dpipe`` to it, a quoted path is relative to the importing file. Paths use ``/``.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from dpipe.lang import syntax
+from dpipe.lang.diagnostics import Bag, Edit, Fix
+from dpipe.lang.parse import parse_module
+from dpipe.lang.source import Source, Span
+from dpipe.lang.spell import nearest
+
+Load = Callable[[str], bytes]
+"""Gives a file's bytes by its path; raises ``OSError`` where it cannot."""
+
+BUILTINS = "<std>/builtins.dpipe"
+"""The module that declares the built-in readers and writers."""
+
+
+class Program(Struct):
+    """The files of a program by path; ``imports`` maps (file, module name) to a path or None."""
+
+    root: str
+    sources: dict[str, Source]
+    modules: dict[str, syntax.Module]
+    imports: dict[tuple[str, str], str | None]
+
+
+class _Loader:
+    def __init__(self, load: Load, std: tuple[str, ...], bag: Bag) -> None:
+        self.load = load
+        self.std = std
+        self.bag = bag
+        self.sources: dict[str, Source] = {}
+        self.modules: dict[str, syntax.Module] = {}
+        self.imports: dict[tuple[str, str], str | None] = {}
+
+    def module(self, path: str, asked: Span | None, trail: tuple[str, ...]) -> bool:
+        """Read a file and what it imports; False where it cannot be had."""
+        if path in trail:
+            self._cycle(asked, (*trail[trail.index(path) :], path))
+            return True
+        if path in self.modules:
+            return True
+        text = self._text(path, asked)
+        if text is None:
+            return False
+        source = self.sources[path] = Source(path, text)
+        tree = self.modules[path] = parse_module(source, self.bag)
+        for item in tree.items:
+            if isinstance(item, syntax.Import):
+                self._import(path, item, (*trail, path))
+        return True
+
+    def _import(self, path: str, item: syntax.Import, trail: tuple[str, ...]) -> None:
+        target = self._target(path, item)
+        if target is not None and not self.module(target, item.path_span, trail):
+            target = None
+        self.imports[path, item.name.text] = target
+
+    def _target(self, path: str, item: syntax.Import) -> str | None:
+        if item.path is not None:
+            return posixpath.normpath(posixpath.join(posixpath.dirname(path), item.path))
+        names = [name.text for name in item.dotted]
+        if names[0] == "std" and len(names) == 2 and names[1] in self.std:
+            return f"<std>/{names[1]}.dpipe"
+        self._unknown_module(item, ".".join(names))
+        return None
+
+    def _unknown_module(self, item: syntax.Import, dotted: str) -> None:
+        known = [f"std.{name}" for name in self.std]
+        near = nearest(dotted, known)
+        fixes = [Fix(f"replace with `{near}`", (Edit(item.path_span, near),))] if near else []
+        self.bag.add(
+            "E0202",
+            item.path_span,
+            f"no module `{dotted}`",
+            help=f"did you mean `{near}`?"
+            if near
+            else "a file of yours is imported by its path: "
+            f'`import "./{item.name.text}.dpipe" as {item.name.text}`',
+            suggestions=[near] if near else [],
+            fixes=fixes,
+        )
+
+    def _text(self, path: str, asked: Span | None) -> str | None:
+        place = asked or Span(path, 0, 0)
+        try:
+            data = self.load(path)
+        except OSError as error:
+            reason = error.strerror or "it cannot be read"
+            if asked is not None:
+                self.bag.add("E0202", place, f"no module `{path}`: {reason.lower()}")
+            else:
+                self.bag.add("E0004", place, f"cannot read `{path}`: {reason.lower()}")
+            return None
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            self.bag.add(
+                "E0003",
+                place,
+                f"`{path}` is not UTF-8 (byte 0x{data[error.start]:02x} at offset {error.start})",
+                help="save the file as UTF-8",
+            )
+            return None
+
+    def _cycle(self, asked: Span | None, trail: tuple[str, ...]) -> None:
+        names = [f"`{posixpath.basename(name)}`" for name in trail]
+        if len(trail) == 2:
+            message = f"{names[0]} imports itself"
+        elif len(trail) == 3:
+            message = f"{names[0]} and {names[1]} import each other"
+        else:
+            message = "files import each other: " + " -> ".join(names)
+        if asked is not None:
+            self.bag.add("E0212", asked, message)
+
+
+def load_program(file: str, load: Load, std: tuple[str, ...], bag: Bag) -> Program:
+    """Every file of the program whose root is ``file``; ``std`` names the bundled modules."""
+    loader = _Loader(load, std, bag)
+    loader.module(BUILTINS, None, ())
+    loader.module(file, None, ())
+    return Program(file, loader.sources, loader.modules, loader.imports)

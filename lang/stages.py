@@ -1,0 +1,426 @@
+"""The one table of stages and answerers: parameters, row rule, documentation.
+
+Checker, hover, completion, reference pages, plan and runtime all read it. A row rule gives the
+row after the stage from the row before it and the bound arguments; it says what it finds wrong
+through the call and never raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+from dpipe.lang.signatures import Arrow, Method, Param, T
+from dpipe.lang.types import (
+    BOOL,
+    FLOAT,
+    INT,
+    JSON,
+    SHARE,
+    STR,
+    UNKNOWN,
+    Enum,
+    Field,
+    Float,
+    Int,
+    List,
+    Never,
+    Optional,
+    Record,
+    Type,
+    Union,
+    Unknown,
+    optional,
+    show_short,
+)
+
+
+class StageCall(Protocol):
+    """A stage's bound arguments, as its row rule sees them."""
+
+    @property
+    def row(self) -> Record:
+        """The row that comes in, narrowed by what the stage tests."""
+        ...
+
+    def has(self, name: str) -> bool: ...
+
+    def type_of(self, name: str) -> Type:
+        """The type of an expression argument; not known where it is missing or wrong."""
+        ...
+
+    def text(self, name: str) -> str | None:
+        """The field that a ``field`` or ``new`` argument names, or a ``choice``."""
+        ...
+
+    def labelled(self, name: str) -> list[tuple[str, Type]]:
+        """Label and type of each entry of ``fields``, ``labels``, ``names`` or ``constants``."""
+        ...
+
+    def error(self, code: str, name: str, message: str, help: str | None = None) -> None:
+        """Report what is wrong at an argument."""
+        ...
+
+
+Rule = Callable[[StageCall], Record]
+
+
+class Stage(Struct, frozen=True):
+    """A stage. ``gathers`` tells that it needs all rows before it gives one."""
+
+    name: str
+    params: tuple[Param, ...]
+    rule: Rule
+    doc: str
+    gathers: bool = False
+
+
+# -- row rules -----------------------------------------------------------------------------------
+
+
+def _same(call: StageCall) -> Record:
+    return call.row
+
+
+def _set(call: StageCall) -> Record:
+    row = call.row
+    for name, type in call.labelled("fields"):
+        row = row.having(name, type)
+    return row
+
+
+def _keep(call: StageCall) -> Record:
+    described = {field.name: field.description for field in call.row.fields}
+    fields = (Field(name, type, described.get(name)) for name, type in call.labelled("fields"))
+    return Record(tuple(fields))
+
+
+def _drop(call: StageCall) -> Record:
+    return call.row.without(name for name, _ in call.labelled("names"))
+
+
+def _unnest(call: StageCall) -> Record:
+    name, target = call.text("field"), call.text("as")
+    of = call.type_of("field")
+    if name is None or isinstance(of, Unknown):
+        opened = call.row.without([name] if name else [])
+        return Record(opened.having(target, UNKNOWN).fields if target else opened.fields, open=True)
+    if not isinstance(of, List):
+        hint = f"write `unnest` after `set({name}: .{name} ?? [])`" if _is_list(of) else None
+        call.error("E0303", "field", f"`unnest` needs a list, found {show_short(of)}", hint)
+        return Record(call.row.without([name]).fields, open=True)
+    if target is not None:
+        row = call.row if target == name else call.row.without([name])
+        return row.having(target, UNKNOWN if isinstance(of.of, Never) else of.of)
+    return _spread(call, call.row.without([name]), name, of.of)
+
+
+def _is_list(of: Type) -> bool:
+    return isinstance(of, Optional) and isinstance(of.of, List)
+
+
+def _spread(call: StageCall, row: Record, name: str, element: Type) -> Record:
+    """The row with the fields of a list's element in it."""
+    if isinstance(element, Unknown | Never):
+        return Record(row.fields, open=True)
+    if not isinstance(element, Record):
+        call.error(
+            "E0408",
+            "field",
+            f"the elements of `.{name}` are {show_short(element)}, not records",
+            f"say which field holds an element: `unnest(.{name}, as: .{name})`",
+        )
+        return Record(row.fields, open=True)
+    for field in element.fields:
+        if row.get(field.name) is not None:
+            call.error(
+                "E0302",
+                "field",
+                f"`unnest` would overwrite field `{field.name}`",
+                f"keep the element whole: `unnest(.{name}, as: .{name})`",
+            )
+        row = row.having(field.name, field.type, field.description)
+    return Record(row.fields, open=row.open or element.open)
+
+
+def _chunk(call: StageCall) -> Record:
+    sizes = [name for name in ("tokens", "chars", "sentences", "by") if call.has(name)]
+    if len(sizes) > 1:
+        call.error("E0517", sizes[1], f"`{sizes[0]}:` and `{sizes[1]}:` cannot both say the size")
+    return _plus(call, STR)
+
+
+def _plus(call: StageCall, type: Type) -> Record:
+    """The row with the field that ``as:`` names."""
+    name = call.text("as")
+    return Record(call.row.fields, open=True) if name is None else call.row.having(name, type)
+
+
+def _ask(call: StageCall) -> Record:
+    answer = call.type_of("using")
+    if call.has("over"):
+        answer = List(answer)
+    if call.has("when") or call.text("on_error") == "null":
+        answer = optional(answer)
+    row = _plus(call, answer)
+    reasoning = call.text("reasoning")
+    return row.having(reasoning, optional(STR)) if reasoning is not None else row
+
+
+def _split(call: StageCall) -> Record:
+    names = tuple(name for name, _ in call.labelled("shares"))
+    return _plus(call, Enum(names) if names else UNKNOWN)
+
+
+def _limit(call: StageCall) -> Record:
+    if call.has("n") and call.has("share"):
+        call.error("E0517", "share", "`limit` takes a number or `share:`, not both")
+    if not call.has("n") and not call.has("share"):
+        call.error("E0507", "", "`limit` needs a number of rows", "write `limit(100)`")
+    return call.row
+
+
+# -- the table -----------------------------------------------------------------------------------
+
+PLAIN = Union((STR, FLOAT, BOOL))
+SORTABLE = optional(PLAIN)
+COUNT = Int(0, None)
+POSITIVE = Int(1, None)
+
+AS = Param("as", "new", doc="the field that is written")
+SEED = Param("seed", "const", INT, required=False, doc="another seed than the run's")
+
+EXACT = Method("exact", (), "equal texts, case and blanks aside")
+MINHASH = Method(
+    "minhash",
+    (
+        Param(
+            "threshold",
+            "const",
+            SHARE,
+            required=False,
+            doc="the Jaccard similarity of their shingles from which on two texts are alike (0.8)",
+        ),
+    ),
+    "texts that share most of their shingles",
+)
+EMBEDDING = Method(
+    "embedding",
+    (
+        Param("model", "embedder", positional=True, doc="the embedder"),
+        Param("threshold", "const", Float(-1.0, 1.0), required=False, doc="the cosine (0.9)"),
+    ),
+    "texts whose vectors lie near",
+)
+
+_STAGES = (
+    Stage(
+        "set",
+        (Param("fields", "fields", doc="each sees the row before the stage"),),
+        _set,
+        "Adds fields, or replaces them.",
+    ),
+    Stage(
+        "where",
+        (Param("test", type=BOOL, positional=True, doc="which rows stay"),),
+        _same,
+        "Keeps the rows for which the test holds; the others are filtered.",
+    ),
+    Stage(
+        "keep",
+        (Param("fields", "fields", doc="`.a`, or `k: e` for a new one"),),
+        _keep,
+        "Keeps only these fields.",
+    ),
+    Stage("drop", (Param("names", "names", doc="fields to leave out"),), _drop, "Drops fields."),
+    Stage(
+        "unnest",
+        (
+            Param("field", "field", positional=True, doc="a field that holds a list"),
+            Param("as", "new", required=False, doc="the field for the element, kept whole"),
+        ),
+        _unnest,
+        "One row per element of a list; its fields join the row, or it stands in `as:`.",
+    ),
+    Stage(
+        "chunk",
+        (
+            Param("text", type=STR, positional=True, doc="the text to cut"),
+            Param("tokens", "const", POSITIVE, required=False, doc="tokens in a piece (800)"),
+            Param("chars", "const", POSITIVE, required=False, doc="characters in a piece"),
+            Param("sentences", "const", POSITIVE, required=False, doc="sentences in a piece"),
+            Param("by", "choice", required=False, choices=("heading",), doc="a piece a section"),
+            Param(
+                "overlap", "const", COUNT, required=False, doc="what a piece repeats of the last"
+            ),
+            AS,
+        ),
+        _chunk,
+        "One row per piece of a text; nothing of the text is lost.",
+    ),
+    Stage(
+        "ask",
+        (
+            Param("prompt", "prompt", positional=True, doc="the prompt, with its arguments"),
+            Param("using", "answerer", doc="who answers"),
+            Param("as", "new", doc="the field that holds the answer"),
+            Param("when", type=BOOL, required=False, doc="rows for which it is false pass by"),
+            Param("reasoning", "new", required=False, doc="the field for the model's reasoning"),
+            Param("retry", "const", JSON, required=False, doc="tries per outcome"),
+            Param(
+                "on_error",
+                "choice",
+                required=False,
+                choices=("reject", "null", "fail"),
+                doc="what becomes of a row without an answer",
+            ),
+        ),
+        _ask,
+        "Asks a model, or several, and puts the answer into the row.",
+    ),
+    Stage(
+        "dedup",
+        (
+            Param("text", type=STR, positional=True, doc="the text to compare"),
+            Param("by", "method", methods=(EXACT, MINHASH, EMBEDDING), doc="what makes two alike"),
+        ),
+        _same,
+        "Drops rows that are like an earlier one; the first in order stays.",
+    ),
+    Stage(
+        "sort",
+        (
+            Param("by", type=SORTABLE, positional=True, doc="what to sort by; null comes last"),
+            Param("desc", "const", BOOL, required=False, doc="greatest first"),
+        ),
+        _same,
+        "Orders the rows; equals keep their order.",
+        gathers=True,
+    ),
+    Stage(
+        "limit",
+        (
+            Param("n", "const", COUNT, required=False, positional=True, doc="how many rows"),
+            Param("share", "const", SHARE, required=False, doc="a share of the rows, rounded up"),
+            Param("per", type=SORTABLE, required=False, doc="count for each value of its own"),
+        ),
+        _limit,
+        "Keeps the first rows; what comes before stops when they are there.",
+    ),
+    Stage(
+        "sample",
+        (Param("n", "const", COUNT, positional=True, doc="how many rows"), SEED),
+        _same,
+        "Keeps a random choice of rows, in their order.",
+        gathers=True,
+    ),
+    Stage("shuffle", (SEED,), _same, "Puts the rows in a random order.", gathers=True),
+    Stage(
+        "split",
+        (
+            Param("shares", "constants", SHARE, doc="the parts and their shares, which sum to 1"),
+            Param("by", type=SORTABLE, required=False, doc="rows with equal values never part"),
+            SEED,
+            AS,
+        ),
+        _split,
+        "Puts each row into a part by a hash, so that adding rows moves none.",
+    ),
+)
+
+STAGES: dict[str, Stage] = {stage.name: stage for stage in _STAGES}
+
+
+class Answerer(Struct, frozen=True):
+    """A topology over models, as a value for ``using:``."""
+
+    name: str
+    params: tuple[Param, ...]
+    doc: str
+
+
+_MEMBERS = Param("members", "answerers", positional=True, doc="models or other answerers")
+_N = Param("n", "const", POSITIVE, required=False, doc="answers of each member (1)")
+_MIN = Param("min", "const", POSITIVE, required=False, doc="fewer answers fail the row (1)")
+_ON = Param("on", "lambda", Arrow(T, UNKNOWN), required=False, doc="what is compared")
+
+_ANSWERERS = (
+    Answerer("all", (_MEMBERS, _N, _MIN), "Every member answers; gives the list of answers."),
+    Answerer(
+        "poll",
+        (_MEMBERS, _ON, _N, _MIN),
+        "Every member answers; gives the winner, the agreement and the votes.",
+    ),
+    Answerer(
+        "vote",
+        (
+            _MEMBERS,
+            _ON,
+            _N,
+            Param("quorum", "const", POSITIVE, required=False, doc="votes that a winner needs"),
+            Param(
+                "weights", "const", List(FLOAT), required=False, doc="a weight a member (1 each)"
+            ),
+            Param("tie", "answerer", required=False, doc='a model, "drop" or "null"'),
+            Param("lazy", "const", BOOL, required=False, doc="ask no more members than decide"),
+        ),
+        "One answer, if enough members agree.",
+    ),
+    Answerer(
+        "cascade",
+        (
+            _MEMBERS,
+            Param("accept", "lambda", Arrow(T, BOOL), required=False, doc="is it good enough?"),
+            Param("last", "choice", required=False, choices=("keep", "drop"), doc="if none is"),
+        ),
+        "The next answerer only if the answer before is not accepted or cannot be had.",
+    ),
+    Answerer("fallback", (_MEMBERS,), "The next answerer only when the endpoint fails."),
+)
+
+ANSWERERS: dict[str, Answerer] = {answerer.name: answerer for answerer in _ANSWERERS}
+
+_SAMPLING = (
+    Param("temperature", "const", Float(0.0, None), required=False, doc="0 is greedy"),
+    Param("top_p", "const", SHARE, required=False, doc="nucleus sampling"),
+    Param("top_k", "const", POSITIVE, required=False, doc="sample from the k likeliest"),
+    Param("min_p", "const", SHARE, required=False, doc="drop tokens less likely than this share"),
+    Param("max_tokens", "const", POSITIVE, required=False, doc="the longest answer"),
+    Param("stop", "const", List(STR), required=False, doc="texts that end the answer"),
+    Param("seed", "const", INT, required=False, doc="the endpoint's own seed"),
+    Param("presence_penalty", "const", Float(-2.0, 2.0), required=False, doc="less repetition"),
+    Param("frequency_penalty", "const", Float(-2.0, 2.0), required=False, doc="less repetition"),
+    Param("body", "const", JSON, required=False, doc="what only this endpoint takes"),
+)
+_PRICE = Record((Field("input", Float(0.0, None)), Field("output", Float(0.0, None))))
+_ENDPOINT = (
+    Param("id", "const", STR, positional=True, doc="the model's name at the endpoint"),
+    Param(
+        "url",
+        "const",
+        Union((STR, List(STR))),
+        required=False,
+        doc='where it is served; "simulated:" needs no network',
+    ),
+    Param("key", "const", required=False, doc='`secret("NAME")`'),
+    Param("concurrency", "const", POSITIVE, required=False, doc="the most calls at a time"),
+    Param("rpm", "const", POSITIVE, required=False, doc="the most calls a minute"),
+    Param("tpm", "const", POSITIVE, required=False, doc="the most tokens a minute"),
+    Param("timeout", "const", Float(0.0, None), required=False, doc="seconds for one try"),
+    Param("price", "const", _PRICE, required=False, doc="USD per million tokens"),
+)
+
+OPTIONS: tuple[Param, ...] = _SAMPLING
+"""What a copy of a model, ``gen(temperature: 0.2)``, may change."""
+
+MODELS: dict[str, tuple[Param, ...]] = {
+    "openai": (
+        *_ENDPOINT,
+        Param("context", "const", POSITIVE, required=False, doc="tokens that fit into one call"),
+        *_SAMPLING,
+    ),
+    "embedder": _ENDPOINT,
+}
+"""The kinds of endpoint that ``model`` declares, with their options."""

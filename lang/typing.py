@@ -1,0 +1,170 @@
+"""From written types to types."""
+
+from __future__ import annotations
+
+from dpipe.lang import syntax
+from dpipe.lang.diagnostics import Label
+from dpipe.lang.names import Decl, Names
+from dpipe.lang.types import (
+    BOOL,
+    FLOAT,
+    IMAGE,
+    INT,
+    JSON,
+    MESSAGE,
+    SECRET,
+    STR,
+    UNKNOWN,
+    Enum,
+    Field,
+    Float,
+    Flow,
+    Int,
+    List,
+    Model,
+    Prompt,
+    Record,
+    Type,
+    optional,
+    union,
+)
+
+SCALARS: dict[str, Type] = {
+    "str": STR,
+    "int": INT,
+    "float": FLOAT,
+    "bool": BOOL,
+    "json": JSON,
+    "image": IMAGE,
+    "secret": SECRET,
+    "Message": MESSAGE,
+}
+
+
+class Types:
+    """Gives the type of each written type; declared ones are worked out once."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.bag = names.bag
+        self._known: dict[tuple[str, str], Type] = {}
+        self._open: list[tuple[str, str]] = []
+
+    def of(self, file: str, node: syntax.TypeExpr) -> Type:
+        match node:
+            case syntax.NamedType(path=path):
+                return self._named(file, path)
+            case syntax.ListType(of=of):
+                return List(self.of(file, of))
+            case syntax.RecordType(fields=fields):
+                return self._record(file, fields)
+            case syntax.LiteralType(value=value):
+                return Enum((value,))
+            case syntax.RangeType():
+                return self._range(node)
+            case syntax.OptionalType(of=of):
+                return optional(self.of(file, of))
+            case syntax.UnionType(options=options):
+                return union([self.of(file, option) for option in options])
+            case syntax.FlowType(row=row):
+                return Flow(self.of(file, row))
+            case syntax.KindType(kind=kind):
+                return Model() if kind == "model" else Prompt()
+            case _:
+                return UNKNOWN
+
+    def row(self, file: str, node: syntax.TypeExpr) -> Record:
+        """The type as a row; one that is no record is reported."""
+        found = self.of(file, node)
+        if isinstance(found, Record):
+            return found
+        if found is not UNKNOWN:
+            self.bag.add("E0303", node.span, "a row is a record, as `{ text: str }`")
+        return Record(open=True)
+
+    def declared(self, decl: Decl) -> Type:
+        """The type that a ``type`` declaration names."""
+        item = decl.item
+        if not isinstance(item, syntax.TypeItem):
+            return UNKNOWN
+        if decl.key in self._open:
+            return self._endless(decl)
+        if decl.key not in self._known:
+            self._open.append(decl.key)
+            found = self.of(decl.file, item.type)
+            self._open.pop()
+            if isinstance(found, Record):
+                found = Record(found.fields, item.name.text, found.open)
+            self._known[decl.key] = found
+        return self._known[decl.key]
+
+    def _endless(self, decl: Decl) -> Type:
+        names = [name for _, name in self._open[self._open.index(decl.key) :]]
+        self.bag.add(
+            "E0312",
+            decl.name.span,
+            f"type `{decl.name.text}` contains itself"
+            + (f": {' -> '.join([*names, names[0]])}" if len(names) > 1 else ""),
+            help="a type of unknown depth is `json`",
+        )
+        return UNKNOWN
+
+    def _named(self, file: str, path: tuple[syntax.Name, ...]) -> Type:
+        first, last = path[0], path[-1]
+        if len(path) == 2 and self.names.is_module(file, first.text):
+            decl = self.names.member(file, first, last)
+        elif len(path) == 1:
+            decl = self.names.local(file, first.text)
+            if first.text in SCALARS and (decl is None or decl.kind != "type"):
+                return SCALARS[first.text]
+            if decl is None:
+                self._unknown(file, first)
+        else:
+            decl = None
+            self._unknown(file, first)
+        if decl is None or isinstance(decl.item, syntax.BadItem):
+            return UNKNOWN
+        if isinstance(decl.item, syntax.TypeItem):
+            return self.declared(decl)
+        self.bag.add(
+            "E0205",
+            last.span,
+            f"`{last.text}` is a {decl.kind}, not a type",
+            labels=[Label(decl.name.span, "declared here")],
+        )
+        return UNKNOWN
+
+    def _unknown(self, file: str, name: syntax.Name) -> None:
+        candidates = [*SCALARS, *self.names.of_kind(file, "type")]
+        other = {"string": "str", "number": "float", "boolean": "bool", "integer": "int"}
+        near = other.get(name.text.lower())
+        help = f"text is `{near}` here" if near == "str" else f"write `{near}`" if near else None
+        self.names.unknown(
+            "E0205", name, f"unknown type `{name.text}`", [] if near else candidates, help
+        )
+
+    def _record(self, file: str, fields: tuple[syntax.FieldDecl, ...]) -> Record:
+        found: dict[str, Field] = {}
+        spans: dict[str, syntax.Name] = {}
+        for field in fields:
+            name = field.name.text
+            if name in found:
+                self.bag.add(
+                    "E0206",
+                    field.name.span,
+                    f"field `{name}` is declared twice",
+                    labels=[Label(spans[name].span, "first declared here")],
+                )
+                continue
+            spans[name] = field.name
+            found[name] = Field(name, self.of(file, field.type), field.description)
+        return Record(tuple(found.values()))
+
+    def _range(self, node: syntax.RangeType) -> Type:
+        low, high = node.low, node.high
+        if low > high:
+            self.bag.add("E0305", node.span, "empty range", help=f"write `{high}..{low}`")
+            return UNKNOWN
+        if isinstance(low, int) and isinstance(high, int):
+            return Int(low, high)
+        return Float(float(low), float(high))
