@@ -16,7 +16,7 @@ _AS_AI = r"as an? (?:ai|artificial intelligence|(?:large )?language model)[^,.]{
 _CANNOT = r"(?:can(?:no|['’])t|can not|could(?: no|n['’])t|won['’]t|will not|am (?:not able|unable) to|['’]m (?:not able|unable) to|(?:must|have to|need to) (?:decline|refuse)(?: to)?|decline to|refuse to)"  # noqa: E501
 _HELP = r"(?:help|assist)(?: you)?(?= with\b| in\b|[.,!;]|$)"
 _SERVE = r"(?:comply|fulfil+|proceed|continue|engage|participate)(?= (?:with|in|your|this|that)\b|[.,!;]|$)"  # noqa: E501
-_MAKE = r"(?:provide|create|generate|write|produce|share|give|offer|answer|respond to|discuss|complete|do|support|process|assist|help)\b[^.!?\n]{0,80}?\b(?:(?:this|that|these|such|the|your) (?:\w+ )?(?:requests?|questions?|content|information|instructions?|material|topics?|tasks?|prompts?|advice|things?)\b|(?:that|this)(?=[.,!;]|$| for you))"  # noqa: E501
+_MAKE = r"(?:provide|create|generate|write|produce|share|give|offer|answer|respond to|discuss|complete|do|support|process|assist|help)\b[^.!?\n]{0,80}?\b(?:(?:this|that|these|such|the|your|content of (?:this|that)) (?:\w+ ){0,3}?(?:kind|requests?|questions?|content|information|instructions?|material|topics?|tasks?|prompts?|advice|things?)\b|(?:that|this)(?=[.,!;]|$| for you))"  # noqa: E501
 _ADVERB = r"(?:(?:just|simply|really|also|not|currently|ethically) )?"
 
 _ENGLISH = re.compile(
@@ -30,7 +30,7 @@ _BUT_I = (
     r"(?:帮助|幫助|帮[您你]|协助|協助|提供|回答|回应|回應|答复|满足|滿足|完成|执行|生成|创作|编写|撰写|讨论|討論|处理|参与|遵从)"
 )
 _CHINESE = re.compile(
-    r"(?:(?:非常|很|十分|真的|实在)?(?:抱歉|对不起|對不起|不好意思)[，,。！!、\s]*(?:但是?|不过)?"
+    r"(?:我?(?:非常|很|十分|真的|实在)?(?:抱歉|对不起|對不起|不好意思)[，,。！!、\s]*(?:但是?|不过)?"
     r"|(?=作为|作為|身为|我))"
     r"(?:(?:作为|作為|身为)[^。！!\n]{0,24}?[，,]?\s*)?"
     rf"{_BUT_I}"

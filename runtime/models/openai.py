@@ -13,26 +13,24 @@ from typing import Any
 import httpx2
 import openai
 import trio
-from openai import AsyncOpenAI, Omit
+from openai import AsyncOpenAI, Omit, RequestOptions
 
 from dpipe.lang.types import Type
 from dpipe.runtime.models import wire
-from dpipe.runtime.models.options import ModelOptions, read_options
+from dpipe.runtime.models.options import ModelOptions
 from dpipe.runtime.models.protocol import Reply, Request, Unavailable
 from dpipe.runtime.models.statuses import Who, blames_schema, is_filtered, raise_for
 from dpipe.runtime.models.transport import Answer, Road
 
 
-def openai_model(name: str, id: str, options: Mapping[str, Any]) -> OpenAIModel:
-    """The model behind ``url:``; options are evaluated, by the labels of the language."""
-    read = read_options(name, options)
-    return OpenAIModel(name, id, read, _endpoints(name, id, read))
+def openai_model(name: str, id: str, options: ModelOptions) -> OpenAIModel:
+    """The model behind ``url:``, without a gate."""
+    return OpenAIModel(name, id, options, _endpoints(name, id, options))
 
 
-def openai_embedder(name: str, id: str, options: Mapping[str, Any]) -> OpenAIEmbedder:
-    """The embedder behind ``url:``."""
-    read = read_options(name, options)
-    return OpenAIEmbedder(name, id, read, _endpoints(name, id, read))
+def openai_embedder(name: str, id: str, options: ModelOptions) -> OpenAIEmbedder:
+    """The embedder behind ``url:``, without a gate."""
+    return OpenAIEmbedder(name, id, options, _endpoints(name, id, options))
 
 
 class OpenAIModel:
@@ -149,15 +147,21 @@ class Endpoint:
             self.in_flight -= 1
 
 
+_NO_KEY: Any = {"Authorization": Omit()}
+
+
 class SdkRoad:
     """Posts through the SDK's own HTTP client, which speaks everything and is slow."""
 
-    def __init__(self, client: AsyncOpenAI) -> None:
+    def __init__(self, client: AsyncOpenAI, *, keyless: bool) -> None:
         self._client = client
+        self._options: RequestOptions = {"headers": _NO_KEY} if keyless else {}
 
     async def post(self, path: str, body: bytes) -> Answer:
         try:
-            response = await self._client.post(path, content=body, cast_to=httpx2.Response)
+            response = await self._client.post(
+                path, content=body, cast_to=httpx2.Response, options=self._options
+            )
         except openai.APIStatusError as error:
             response = error.response
         except openai.APITimeoutError:
@@ -177,21 +181,20 @@ def least_busy(endpoints: Sequence[Endpoint]) -> Endpoint:
 
 def _endpoints(name: str, id: str, options: ModelOptions) -> list[Endpoint]:
     return [
-        Endpoint(
-            Who(name, id, url, options.key), SdkRoad(sdk_client(url, options)), options.timeout
-        )
+        Endpoint(Who(name, id, url, options.key), _road(url, options), options.timeout)
         for url in options.url
     ]
 
 
-def sdk_client(url: str, options: ModelOptions) -> AsyncOpenAI:
-    """The SDK's client, without retries of its own; without a key it sends none."""
-    key = options.key
-    no_key: Any = {"Authorization": Omit()}
+def _road(url: str, options: ModelOptions) -> Road:
+    return SdkRoad(_client(url, options), keyless=options.key is None)
+
+
+def _client(url: str, options: ModelOptions) -> AsyncOpenAI:
+    """The SDK's client, without retries of its own."""
     return AsyncOpenAI(
         base_url=url,
-        api_key=key.reveal().strip() if key else "none",
-        default_headers=None if key else no_key,
+        api_key=options.key.reveal().strip() if options.key else "none",
         timeout=options.timeout,
         max_retries=0,
     )

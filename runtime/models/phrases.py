@@ -34,7 +34,6 @@ _COMMON = frozenset(
     after before between because under over your
     """.split()  # noqa: SIM905
 )
-_FILLERS = ("it", "the rest", "the whole")
 _QUESTIONS = (
     "How are {0}, {1} and {2} connected?",
     "What do {0} and {1} have to do with {2}?",
@@ -80,12 +79,19 @@ def question(sentence: str, dice: Random) -> str:
     """A question made from the words of a sentence."""
     if is_cjk(sentence):
         return dice.choice(_QUESTIONS_ZH).format(_longest_clause(sentence))
-    return dice.choice(_QUESTIONS).format(*_key_words(sentence))
+    words = _key_words(sentence)
+    if len(words) < 3:
+        return f"What is meant by “{on_one_line(sentence)[:80]}”?"
+    return dice.choice(_QUESTIONS).format(*words)
 
 
 def phrase(sentence: str) -> str:
     """A few words that a sentence is about."""
-    return _longest_clause(sentence) if is_cjk(sentence) else " ".join(_key_words(sentence)[:2])
+    return (
+        _longest_clause(sentence)
+        if is_cjk(sentence)
+        else " ".join(_key_words(sentence)[:2]) or "this"
+    )
 
 
 def instruction(dice: Random) -> str:
@@ -108,11 +114,11 @@ def on_one_line(text: str) -> str:
 
 
 def _key_words(sentence: str) -> list[str]:
-    """The three longest words, in the order in which they stand."""
+    """The three longest words, or fewer, in the order in which they stand."""
     words = dict.fromkeys(_WORD.findall(sentence))
     telling = [word for word in words if word.lower() not in _COMMON]
     longest = sorted(telling, key=len, reverse=True)[:3]
-    return [*(word for word in telling if word in longest), *_FILLERS][:3]
+    return [word for word in telling if word in longest][:3]
 
 
 def _longest_clause(sentence: str) -> str:

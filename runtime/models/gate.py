@@ -1,0 +1,257 @@
+"""What stands before every endpoint: places, rates, and patience with passing trouble.
+
+A call holds a place while it runs and none while it backs off. All times are trio's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from math import inf
+from random import Random
+from typing import TypeAlias, TypeVar
+
+import trio
+from msgspec import Struct
+
+from dpipe.runtime.models.options import ModelOptions
+from dpipe.runtime.models.pace import Pace
+from dpipe.runtime.models.protocol import (
+    Embedder,
+    Message,
+    Model,
+    Reply,
+    Request,
+    TextPart,
+    Unavailable,
+    Usage,
+)
+from dpipe.runtime.models.slots import Slots
+
+ATTEMPTS = 10
+"""How often a call is made whose trouble is not the rate."""
+PATIENCE = 600.0
+"""Seconds without one good answer after which a busy endpoint counts as unavailable."""
+LONGEST_TOLD = 3600.0
+"""Seconds: an endpoint that asks to wait for longer is not waited for."""
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
+_OVERLOAD = frozenset({503, 529})
+_TOKEN = 4
+
+T = TypeVar("T")
+
+
+class CallEnded(Struct, frozen=True):
+    """One attempt is over. ``trouble`` is None, an ``Unavailable.kind``, or ``failed``.
+
+    ``cost`` is in USD, None without a declared price; ``in_use`` and ``limit`` are the model's
+    places as they stood.
+    """
+
+    model: str
+    seconds: float
+    trouble: str | None
+    usage: Usage
+    cost: float | None
+    in_use: int
+    limit: int
+
+
+OnCall: TypeAlias = Callable[[CallEnded], None]
+
+
+def ignore(event: CallEnded) -> None:
+    """Of nobody's interest."""
+
+
+class Gate:
+    """The limits of one model, shared by everything that asks it."""
+
+    def __init__(
+        self, name: str, options: ModelOptions, *, on_call: OnCall = ignore, seed: int = 0
+    ) -> None:
+        self.name = name
+        self.slots = Slots(options.concurrency)
+        self._requests = Pace(options.rpm) if options.rpm else None
+        self._tokens = Pace(options.tpm) if options.tpm else None
+        self._price = options.price
+        self._on_call = on_call
+        self._jitter = Random(f"{seed} {name}")
+        self._resume_at = -inf
+        self._good_at = -inf
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether ``run`` wants to know about how many tokens a call will take."""
+        return self._tokens is not None
+
+    async def run(
+        self,
+        call: Callable[[], Awaitable[T]],
+        usage_of: Callable[[T], Usage],
+        tokens: float = 0.0,
+    ) -> T:
+        """Make the call when its turn comes, again after passing trouble.
+
+        A busy endpoint is waited for while it answers anybody; other trouble is raised as
+        ``Unavailable`` when it comes the tenth time. ``tokens`` is a guess, corrected by what
+        ``usage_of`` tells.
+        """
+        busy = failed = 0
+        first_busy = inf
+        while True:
+            try:
+                return await self._attempt(call, usage_of, tokens)
+            except Unavailable as trouble:
+                if trouble.kind == "rate":
+                    busy += 1
+                    first_busy = min(first_busy, trio.current_time())
+                    if self._is_hopeless(trouble, first_busy):
+                        raise
+                else:
+                    failed += 1
+                    if failed == ATTEMPTS:
+                        raise
+                wait = self._wait_after(trouble, busy + failed)
+            await trio.sleep(wait)
+
+    def _is_hopeless(self, trouble: Unavailable, first_busy: float) -> bool:
+        """Whether an endpoint that says it is busy will not answer in any useful time."""
+        waited = trio.current_time() - max(first_busy, self._good_at)
+        return waited > PATIENCE or (trouble.retry_after or 0.0) > LONGEST_TOLD
+
+    async def _attempt(
+        self, call: Callable[[], Awaitable[T]], usage_of: Callable[[T], Usage], tokens: float
+    ) -> T:
+        await self.slots.take()
+        started = trio.current_time()
+        trouble: str | None = "failed"
+        usage = Usage()
+        try:
+            started = await self._turn(tokens)
+            result = await call()
+            usage, trouble = usage_of(result), None
+            return result
+        except Unavailable as error:
+            trouble = error.kind
+            if error.kind == "rate" or error.status in _OVERLOAD:
+                self.slots.overloaded(started)
+            raise
+        finally:
+            self._ended(started, trouble, usage, tokens)
+
+    async def _turn(self, tokens: float) -> float:
+        """Wait until the endpoint may be called; the time when that is."""
+        if self._requests is not None:
+            await self._requests.wait()
+        if self._tokens is not None:
+            await self._tokens.wait(tokens)
+        now = trio.current_time()
+        while now < self._resume_at:
+            await trio.sleep_until(self._resume_at)
+            now = trio.current_time()
+        return now
+
+    def _ended(self, started: float, trouble: str | None, usage: Usage, tokens: float) -> None:
+        now = trio.current_time()
+        if trouble is None:
+            self._good_at = now
+            self.slots.went_well(now - started)
+            if self._tokens is not None:
+                self._tokens.correct(usage.input + usage.output - tokens)
+        slots = self.slots
+        event = CallEnded(
+            self.name,
+            now - started,
+            trouble,
+            usage,
+            self._cost(usage),
+            slots.in_use,
+            int(slots.limit),
+        )
+        slots.give_back()
+        self._on_call(event)
+
+    def _wait_after(self, trouble: Unavailable, times: int) -> float:
+        """Seconds until the next try, spread so that calls do not come back together."""
+        spread = self._jitter.random()
+        backoff = min(_FIRST_WAIT * 2.0 ** (times - 1), _LONGEST_WAIT) * (0.5 + spread / 2)
+        if trouble.retry_after is None:
+            return backoff
+        told = trouble.retry_after
+        if trouble.kind == "rate":
+            self._resume_at = max(self._resume_at, trio.current_time() + told)
+            # to be told when to come back is as good as an answer
+            self._good_at = max(self._good_at, self._resume_at)
+        return told + spread * min(told * 0.1, 1.0)
+
+    def _cost(self, usage: Usage) -> float | None:
+        price = self._price
+        if price is None:
+            return None
+        return (usage.input * price.input + usage.output * price.output) / 1e6
+
+
+class GatedModel:
+    """A model behind its gate."""
+
+    def __init__(self, model: Model, gate: Gate) -> None:
+        self.gate = gate
+        self._model = model
+        self._written = 256.0
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def scope(self) -> str:
+        return self._model.scope
+
+    async def complete(self, request: Request) -> Reply:
+        tokens = self._guess(request) if self.gate.counts_tokens else 0.0
+        reply = await self.gate.run(lambda: self._model.complete(request), _reply_usage, tokens)
+        self._written += (reply.usage.output - self._written) * 0.1
+        return reply
+
+    async def aclose(self) -> None:
+        await self._model.aclose()
+
+    def _guess(self, request: Request) -> float:
+        """Tokens of the prompt by its length, of the answer by those before it."""
+        read = sum(map(_length, request.messages)) + len(request.raw or "")
+        return read / _TOKEN + self._written
+
+
+class GatedEmbedder:
+    """An embedder behind its gate."""
+
+    def __init__(self, embedder: Embedder, gate: Gate) -> None:
+        self.gate = gate
+        self._embedder = embedder
+
+    @property
+    def name(self) -> str:
+        return self._embedder.name
+
+    @property
+    def scope(self) -> str:
+        return self._embedder.scope
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        usage = Usage(sum(map(len, texts)) // _TOKEN)
+        return await self.gate.run(
+            lambda: self._embedder.embed(texts), lambda vectors: usage, usage.input
+        )
+
+    async def aclose(self) -> None:
+        await self._embedder.aclose()
+
+
+def _reply_usage(reply: Reply) -> Usage:
+    return reply.usage
+
+
+def _length(message: Message) -> int:
+    if isinstance(message.content, str):
+        return len(message.content)
+    return sum(len(part.text) for part in message.content if isinstance(part, TextPart))

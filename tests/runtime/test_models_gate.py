@@ -1,0 +1,240 @@
+"""The gate: places, rates and patience, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from dpipe.lang.types import STR
+from dpipe.runtime.models.gate import ATTEMPTS, CallEnded, Gate, GatedModel
+from dpipe.runtime.models.options import ModelOptions, read_options
+from dpipe.runtime.models.protocol import (
+    Message,
+    RejectedRequest,
+    Reply,
+    Request,
+    Unavailable,
+    Usage,
+)
+
+REQUEST = Request((Message("user", "hello"),), None, STR, {})
+
+
+def busy(retry_after: float | None = None) -> Unavailable:
+    return Unavailable("busy", kind="rate", status=429, retry_after=retry_after)
+
+
+def broken() -> Unavailable:
+    return Unavailable("broken", kind="server", status=500)
+
+
+class Endpoint:
+    """Takes ``seconds`` a call; raises what ``troubles`` gives until it gives nothing."""
+
+    name = scope = "fake"
+
+    def __init__(self, seconds: float = 1.0, troubles: Iterable[Exception] = ()) -> None:
+        self.seconds = seconds
+        self.troubles = iter(troubles)
+        self.in_flight = self.most = 0
+        self.starts: list[float] = []
+
+    async def complete(self, request: Request) -> Reply:
+        self.starts.append(trio.current_time())
+        self.in_flight += 1
+        self.most = max(self.most, self.in_flight)
+        try:
+            await trio.sleep(self.seconds)
+        finally:
+            self.in_flight -= 1
+        for trouble in self.troubles:
+            raise trouble
+        return Reply("hi", usage=Usage(10, 20))
+
+    async def aclose(self) -> None: ...
+
+
+def gated(endpoint: Endpoint, on_call: Callable[[CallEnded], None] | None = None, **options: Any):
+    read = ModelOptions.model_validate({"url": "http://x", **options})
+    gate = Gate("fake", read, on_call=on_call or (lambda event: None))
+    return GatedModel(endpoint, gate)
+
+
+def run(main: Callable[[], Awaitable[object]]) -> float:
+    """Runs in virtual time; the seconds that went by."""
+
+    async def timed() -> float:
+        started = trio.current_time()
+        await main()
+        return trio.current_time() - started
+
+    return trio.run(timed, clock=MockClock(autojump_threshold=0))
+
+
+def ask(model: GatedModel, times: int) -> float:
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(times):
+                nursery.start_soon(model.complete, REQUEST)
+
+    return run(main)
+
+
+def test_declared_places_are_all_used_and_no_more() -> None:
+    endpoint = Endpoint(seconds=1.0)
+    assert ask(gated(endpoint, concurrency=100), 1000) == pytest.approx(10.0)
+    assert endpoint.most == 100
+
+
+def test_without_declared_places_it_starts_at_eight_and_grows() -> None:
+    endpoint = Endpoint(seconds=1.0)
+    ask(gated(endpoint), 400)
+    assert endpoint.starts.count(endpoint.starts[0]) == 8
+    assert endpoint.most > 64
+
+
+def test_places_do_not_grow_while_latency_rises() -> None:
+    endpoint = Endpoint(seconds=1.0)
+    model = gated(endpoint)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(600):
+                nursery.start_soon(model.complete, REQUEST)
+            await trio.sleep(2.5)
+            endpoint.seconds = 20.0
+            await trio.sleep(45.0)
+            limit = model.gate.slots.limit
+            await trio.sleep(60.0)
+            assert model.gate.slots.limit == limit
+
+    run(main)
+
+
+def test_a_busy_endpoint_halves_the_places_once_for_calls_that_ran_together() -> None:
+    endpoint = Endpoint(troubles=[busy(), busy(), busy(), busy()])
+    events: list[CallEnded] = []
+    ask(gated(endpoint, events.append, concurrency=16), 16)
+    assert min(event.limit for event in events) == 8
+
+
+def test_after_halving_places_grow_again_to_the_declared_number() -> None:
+    endpoint = Endpoint(troubles=[busy()])
+    model = gated(endpoint, concurrency=10)
+    ask(model, 300)
+    assert model.gate.slots.limit == 10
+    assert endpoint.most == 10
+
+
+def test_retry_after_is_obeyed_by_every_call_of_the_model() -> None:
+    endpoint = Endpoint(seconds=1.0, troubles=[busy(retry_after=30.0)])
+    ask(gated(endpoint, concurrency=1), 3)
+    first, *others = endpoint.starts
+    assert first == 0.0
+    assert all(start >= 31.0 for start in others)
+
+
+def test_a_busy_endpoint_never_spends_the_attempts_of_a_row() -> None:
+    endpoint = Endpoint(troubles=[busy() for _ in range(ATTEMPTS * 2)])
+    ask(gated(endpoint), 1)
+    assert len(endpoint.starts) == ATTEMPTS * 2 + 1
+
+
+def test_an_endpoint_that_is_busy_for_ever_is_given_up() -> None:
+    endpoint = Endpoint(troubles=iter(busy, None))
+    with pytest.raises(Unavailable, match="busy"):
+        run(lambda: gated(endpoint).complete(REQUEST))
+
+
+def test_a_wait_of_days_is_not_waited_for() -> None:
+    endpoint = Endpoint(troubles=[busy(retry_after=90_000.0)])
+    with pytest.raises(Unavailable, match="busy"):
+        run(lambda: gated(endpoint).complete(REQUEST))
+
+
+def test_other_trouble_is_tried_ten_times_with_growing_waits() -> None:
+    endpoint = Endpoint(seconds=0.0, troubles=iter(broken, None))
+    with pytest.raises(Unavailable, match="broken"):
+        run(lambda: gated(endpoint).complete(REQUEST))
+    assert len(endpoint.starts) == ATTEMPTS == 10
+    waits = [b - a for a, b in zip(endpoint.starts, endpoint.starts[1:], strict=False)]
+    assert 0.25 <= waits[0] <= 0.5
+    assert 15.0 <= waits[-1] <= 30.0
+
+
+def test_a_call_that_waits_to_try_again_holds_no_place() -> None:
+    endpoint = Endpoint(seconds=1.0, troubles=[broken()])
+    ask(gated(endpoint, concurrency=1), 2)
+    # the second call runs from 1.0 on, while the first one backs off until 1.25 or later
+    assert endpoint.starts[1] == 1.0
+
+
+def test_a_rejected_request_is_not_repeated() -> None:
+    endpoint = Endpoint(troubles=[RejectedRequest("no", status=400)])
+    with pytest.raises(RejectedRequest):
+        run(lambda: gated(endpoint).complete(REQUEST))
+    assert len(endpoint.starts) == 1
+
+
+def test_requests_per_minute_are_spaced_and_never_exceeded() -> None:
+    endpoint = Endpoint(seconds=0.0)
+    assert ask(gated(endpoint, concurrency=50, rpm=60), 61) == pytest.approx(60.0)
+    assert endpoint.starts == pytest.approx([float(at) for at in range(61)])
+
+
+def test_tokens_per_minute_count_what_the_endpoint_counted() -> None:
+    endpoint = Endpoint(seconds=0.0)
+    seconds = ask(gated(endpoint, concurrency=1, tpm=30), 21)
+    # 30 tokens a call: a call a minute, whatever was guessed at first
+    assert seconds == pytest.approx(20 * 60.0, rel=0.01)
+
+
+def test_a_cancelled_call_gives_its_place_back() -> None:
+    endpoint = Endpoint(seconds=10.0)
+    model = gated(endpoint, concurrency=1)
+
+    async def main() -> None:
+        with trio.move_on_after(1.0):
+            await model.complete(REQUEST)
+        with trio.move_on_after(1.0):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(model.complete, REQUEST)
+                nursery.start_soon(model.complete, REQUEST)
+        assert model.gate.slots.in_use == 0
+        await model.complete(REQUEST)
+
+    assert run(main) == pytest.approx(12.0)
+
+
+def test_each_attempt_is_told_with_its_usage_latency_and_cost() -> None:
+    events: list[CallEnded] = []
+    endpoint = Endpoint(seconds=2.0, troubles=[broken()])
+    ask(gated(endpoint, events.append, price={"input": 1.0, "output": 2.0}), 1)
+    failed, good = events
+    assert (failed.trouble, failed.usage) == ("server", Usage())
+    assert (good.trouble, good.usage, good.seconds) == (None, Usage(10, 20), 2.0)
+    assert good.cost == pytest.approx(50 / 1e6)
+
+
+def test_waits_are_the_same_for_the_same_seed() -> None:
+    def starts() -> list[float]:
+        endpoint = Endpoint(troubles=[broken(), busy(), broken()])
+        ask(gated(endpoint), 1)
+        return endpoint.starts
+
+    assert starts() == starts()
+
+
+def test_options_that_cannot_be_are_told_in_words() -> None:
+    from dpipe.runtime.errors import UsageError
+
+    with pytest.raises(UsageError, match="model `gen`: `concurrency:`"):
+        read_options("gen", {"url": "http://x", "concurrency": 0})
+    with pytest.raises(UsageError, match="model `gen`: `url:` is missing"):
+        read_options("gen", {})
+    with pytest.raises(UsageError, match='"localhost:8000" is no address'):
+        read_options("gen", {"url": "localhost:8000"})
