@@ -24,6 +24,7 @@ from dpipe.runtime.errors import Misfit
 
 Fitter: TypeAlias = Callable[[Any], Any]
 TextFitter: TypeAlias = Callable[[str], Any]
+_Trail: TypeAlias = "tuple[_Trail, str | int] | None"
 
 _SHOWN = 60
 _NUMBER = re.compile(r"[+-]?(\d[\d_]*)?\.?\d*([eE][+-]?\d+)?", re.ASCII)
@@ -151,12 +152,13 @@ def _text(value: Any) -> str:
     return value
 
 
-def _refuse_surrogates(text: str) -> None:
+def _refuse_surrogates(text: str, trail: _Trail = None) -> None:
     """A lone half of a surrogate pair is no character: no file can hold it."""
     try:
         text.encode()
     except UnicodeEncodeError as e:
-        raise Misfit("", f"expected text, found the half character {text[e.start]!a}") from None
+        half = f"expected text, found the half character {text[e.start]!a}"
+        raise Misfit(_path(trail), half) from None
 
 
 def _bool(value: Any) -> bool:
@@ -303,27 +305,40 @@ def _image(value: Any) -> str:
 
 def _json(value: Any) -> Any:
     """The value itself where it holds nothing but what JSON has; deep nesting is no matter."""
-    waiting = [("", value)]
+    waiting: list[tuple[_Trail, Any]] = [(None, value)]
     while waiting:
-        path, part = waiting.pop()
+        trail, part = waiting.pop()
         if isinstance(part, dict):
-            for name, inner in part.items():
-                if not isinstance(name, str):
-                    raise Misfit(path, f"expected a text as a key, found {shown(name)}")
-                waiting.append((path + field_path(name), inner))
+            waiting += [((trail, _json_key(trail, name)), part[name]) for name in part]
         elif isinstance(part, list | tuple):
-            waiting += [(f"{path}[{at}]", inner) for at, inner in enumerate(part)]
+            waiting += [((trail, at), inner) for at, inner in enumerate(part)]
         else:
-            _json_leaf(path, part)
+            _json_leaf(trail, part)
     return value
 
 
-def _json_leaf(path: str, value: Any) -> None:
+def _json_key(trail: _Trail, name: Any) -> str:
+    if not isinstance(name, str):
+        raise Misfit(_path(trail), f"expected a text as a key, found {shown(name)}")
+    _json_leaf(trail, name)
+    return name
+
+
+def _json_leaf(trail: _Trail, value: Any) -> None:
     if isinstance(value, str):
         if not value.isascii():
-            _refuse_surrogates(value)
+            _refuse_surrogates(value, trail)
     elif not (value is None or isinstance(value, int | float)) or not _finite(value):
-        raise Misfit(path, f"expected a JSON value, found {shown(value)}")
+        raise Misfit(_path(trail), f"expected a JSON value, found {shown(value)}")
+
+
+def _path(trail: _Trail) -> str:
+    """The steps to a part, which are put together only when it is wrong."""
+    steps: list[str] = []
+    while trail is not None:
+        trail, step = trail
+        steps.append(f"[{step}]" if isinstance(step, int) else field_path(step))
+    return "".join(reversed(steps))
 
 
 # -- from text -----------------------------------------------------------------------------------

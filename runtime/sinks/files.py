@@ -6,6 +6,7 @@ an output take their names when it is complete; of an output that is not, the pa
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -46,12 +47,19 @@ class PartialFile:
         self.suffix = path.suffix
         self._open_files = open_files
         with _told(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
             partial_of(path).write_bytes(b"")
 
     def write(self, data: bytes) -> None:
         with _told(self.path):
             self._open_files.of(self.path).write(data)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, "its folder is a file", str(folder)) from None
 
 
 class OpenFiles:

@@ -18,7 +18,7 @@ from dpipe.runtime.sources.encodings import guess_file, shown
 from dpipe.runtime.sources.files import reason
 
 SUFFIXES = (".csv", ".tsv")
-_identity = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode
 
 
 def read(path: str | list[str], separator: str = ",", *, context: Context) -> Reading:
@@ -80,16 +80,18 @@ def _rows(
         if isinstance(cells, Unreadable):
             yield cells
         elif header is None:
-            header = _header(cells)
+            header = _header(cells, encoding)
         else:
             yield _record(header, cells, place, encoding)
     if header is None:
         yield Unreadable(name, "has no line that names the columns")
 
 
-def _header(cells: list[str]) -> list[str]:
-    """The columns' names; raises ``ValueError`` where two columns have one name."""
+def _header(cells: list[str], encoding: str) -> list[str]:
+    """The columns' names; raises ``ValueError`` where two are the same or one is no text."""
     names = [cell.strip() or f"column {at}" for at, cell in enumerate(cells, 1)]
+    if not _identity_of(names):
+        raise ValueError(f"the columns' names are not valid {shown(encoding)}")
     for name, count in Counter(names).items():
         if count > 1:
             raise ValueError(f"{count} columns are called `{name}`")
@@ -99,8 +101,15 @@ def _header(cells: list[str]) -> list[str]:
 def _record(header: list[str], cells: list[str], place: str, encoding: str) -> Read:
     if len(cells) != len(header):
         return Unreadable(place, f"has {len(cells)} cells, the header {len(header)}")
-    try:
-        identity = _identity(cells)
-    except UnicodeEncodeError:
+    identity = _identity_of(cells)
+    if identity is None:
         return Unreadable(place, f"not valid {shown(encoding)}")
     return Record(dict(zip(header, cells, strict=True)), identity, place, cells=True)
+
+
+def _identity_of(cells: list[str]) -> bytes | None:
+    """The line's raw form; None where bytes of no character are in it."""
+    try:
+        return _encode(cells)
+    except UnicodeEncodeError:
+        return None

@@ -76,6 +76,8 @@ def shown(encoding: str) -> str:
 def _utf16(sample: bytes) -> str | None:
     """UTF-16 of mostly Latin text has a zero as every other byte."""
     pairs = len(sample) // 2
+    if len(sample) % 2 and pairs < 8:
+        return None
     even, odd = sample[0::2].count(0), sample[1::2].count(0)
     if pairs and odd > 0.4 * pairs and even < 0.05 * pairs:
         return "utf-16-le"
@@ -88,7 +90,7 @@ def _mostly_utf8(sample: bytes) -> bool:
     """A damaged UTF-8 text is still UTF-8: a few wrong bytes among many right characters."""
     text = sample.decode("utf-8", "replace")
     wrong = text.count("\ufffd")
-    return wrong == 0 or len(text) - len(text.encode("ascii", "ignore")) > 5 * wrong
+    return wrong == 0 or len(text) - len(text.encode("ascii", "ignore")) > 2 * wrong
 
 
 def _is_gb18030(sample: bytes) -> bool:

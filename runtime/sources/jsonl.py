@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator, Sequence
-from io import TextIOWrapper
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any
 
 import msgspec
 
@@ -44,21 +43,22 @@ def _records(file: Path, name: str) -> Iterator[Read]:
     try:
         with file.open("rb") as opened:
             encoding = guess_file(opened)
-            for number, line in enumerate(_lines(opened, encoding), 1):
+        with _open(file, encoding) as lines:
+            for number, line in enumerate(lines, 1):
                 if line := line.strip():
                     yield _record(line, f"{name}:{number}", encoding)
     except (OSError, ValueError) as e:
         yield Unreadable(name, reason(e))
 
 
-def _lines(opened: BinaryIO, encoding: str) -> Iterable[bytes | str]:
-    """The lines as UTF-8, which needs no decoding here, or as decoded text."""
+def _open(file: Path, encoding: str) -> IO[Any]:
+    """The file by lines of UTF-8, which need no decoding here, else by decoded lines."""
+    if not encoding.startswith("utf-8"):
+        return file.open(encoding=encoding, errors="surrogateescape", newline="\n")
+    opened = file.open("rb")
     if encoding == "utf-8-sig":
         opened.seek(len(codecs.BOM_UTF8))
-        return opened
-    if encoding == "utf-8":
-        return opened
-    return TextIOWrapper(opened, encoding, errors="surrogateescape", newline="\n")
+    return opened
 
 
 def _record(line: bytes | str, place: str, encoding: str) -> Read:
