@@ -187,6 +187,8 @@ class Calls:
             return self._wrong(node, env)
         if isinstance(decl.item, syntax.DefItem):
             return self._def(node, decl, env)
+        if isinstance(decl.item, syntax.ExternItem) and decl.item.kind == "def":
+            return self._extern(node, decl, decl.item, env)
         if decl.kind == "metric" and env.aggregates is not None:
             return self._aggregate(node, decl, env)
         name = decl.name.text
@@ -209,19 +211,22 @@ class Calls:
         item = decl.item
         assert isinstance(item, syntax.DefItem)
         if decl.key not in self._signatures:
-            params = tuple(
-                Param(
-                    param.name.text,
-                    type=self.expressions.types.of(decl.file, param.type),
-                    required=param.default is None,
-                    positional=True,
-                )
-                for param in item.params
-            )
+            params = self._params(decl, item.params)
             result = self.expressions.types.of(decl.file, item.result)
             self._signatures[decl.key] = Function(item.name.text, params, result, "")
             self._body(decl, item, params, result)
         return self._signatures[decl.key]
+
+    def _params(self, decl: Decl, params: Sequence[syntax.ParamDecl]) -> tuple[Param, ...]:
+        return tuple(
+            Param(
+                param.name.text,
+                type=self.expressions.types.of(decl.file, param.type),
+                required=param.default is None,
+                positional=True,
+            )
+            for param in params
+        )
 
     def _body(
         self, decl: Decl, item: syntax.DefItem, params: tuple[Param, ...], result: Type
@@ -257,15 +262,36 @@ class Calls:
             self.bag.add("E0313", node.callee.span, f"`{name}` calls itself{around}")
             return self._wrong(node, env)
         function = self.signature(decl)
-        args, _ = self._arguments(node, function, env)
+        args = self._all_arguments(node, function, decl, item.params, env)
+        result = _result(function, {})
+        return Typed(graph.CallDef(self.key(decl), args), result, node.span)
+
+    def _extern(self, node: syntax.Call, decl: Decl, item: syntax.ExternItem, env: Env) -> Typed:
+        """A call of Python behind a typed signature."""
+        params = self._params(decl, item.params)
+        result = UNKNOWN
+        if item.result is not None:
+            result = self.expressions.types.of(decl.file, item.result)
+        function = Function(item.name.text, params, result, "")
+        args = self._all_arguments(node, function, decl, item.params, env)
+        return Typed(graph.CallPython(python_target(item), args, result), result, node.span)
+
+    def _all_arguments(
+        self,
+        node: syntax.Call,
+        function: Function,
+        decl: Decl,
+        params: Sequence[syntax.ParamDecl],
+        env: Env,
+    ) -> tuple[graph.Expr, ...]:
+        """An argument for each parameter; defaults belong to the file of the declaration."""
+        found, _ = self._arguments(node, function, env)
         full: list[graph.Expr] = []
-        for arg, param in zip(args, item.params, strict=True):
+        for arg, param in zip(found, params, strict=True):
             if arg is None and param.default is not None:
                 arg = self.expressions.of(param.default, Env(decl.file)).expr
             full.append(arg or graph.Const(None))
-        result = function.result
-        assert isinstance(result, Type)
-        return Typed(graph.CallDef(self.key(decl), tuple(full)), result, node.span)
+        return tuple(full)
 
     # -- built-in functions ----------------------------------------------------------------------
 

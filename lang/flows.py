@@ -340,7 +340,7 @@ class Flows:
             self.bag.add("E0512", callee.span, f"`{name}` says who answers an `ask`", help=help)
         else:
             foreign = {"filter": "where", "map": "set", "select": "keep", "rename": "set"}
-            near = foreign.get(name)
+            near: str | None = foreign.get(name)
             written = syntax.Name(text=name, span=callee.span)
             candidates = [near] if near else [*STAGES]
             help = f"rows are chosen with `{near}`" if near == "where" else None

@@ -71,6 +71,14 @@ class CallDef(Expr, frozen=True):
     args: tuple[Expr, ...]
 
 
+class CallPython(Expr, frozen=True):
+    """The Python function ``module:name`` behind an ``extern def``."""
+
+    target: str
+    args: tuple[Expr, ...]
+    result: types.Type
+
+
 class Lambda(Expr, frozen=True):
     param: str
     body: Expr

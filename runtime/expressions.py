@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from dpipe.lang import graph
-from dpipe.runtime import operators
+from dpipe.runtime import operators, python
 from dpipe.runtime.chance import Chance
 from dpipe.runtime.errors import NoValue, UsageError
 from dpipe.runtime.functions import FUNCTIONS, OUTSIDE, PATTERNS
@@ -189,6 +189,8 @@ class _Compiler:
             case graph.CallDef(function, args):
                 body = self.program.compiled_def(function, self.chance)
                 return _def_call(body, tuple(map(self.code, args)))
+            case graph.CallPython(target, args, result):
+                return _apply(python.function(target, result), tuple(map(self.code, args)))
             case graph.Lambda(param, body):
                 return self._lambda(param, body)
             case graph.If(test, then, otherwise):
