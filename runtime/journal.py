@@ -12,45 +12,27 @@ large the journal grows.
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
 import trio
 from msgspec import Struct
 
+from dpipe.runtime import stored
 from dpipe.runtime.database import Database, damaged
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.models.protocol import Reply
 
-FORMAT = 1
-APPLICATION = int.from_bytes(b"dpip", "big")
 SYNC_SECONDS = 1.0
-COMPRESSED_FROM = 512
 LOOKED_UP_AT_ONCE = 500
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS runs (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL, program TEXT NOT NULL,
-    began REAL NOT NULL, ended REAL
-) STRICT;
-CREATE TABLE IF NOT EXISTS attempts (
-    key BLOB NOT NULL, attempt INTEGER NOT NULL, run INTEGER NOT NULL, outcome TEXT NOT NULL,
-    model TEXT NOT NULL, max_tokens INTEGER, at REAL NOT NULL, body BLOB NOT NULL
-) STRICT;
-CREATE UNIQUE INDEX IF NOT EXISTS attempt_of_key ON attempts (key, attempt);
-CREATE TABLE IF NOT EXISTS vectors (key BLOB NOT NULL, vector BLOB NOT NULL) STRICT;
-CREATE UNIQUE INDEX IF NOT EXISTS vector_of_key ON vectors (key);
-"""
 _RECALL = (
-    "SELECT attempt, run, outcome, model, max_tokens, at, body FROM attempts"
+    "SELECT attempt, run, outcome, model, max_tokens, at, texts FROM attempts"
     " WHERE key = ? ORDER BY attempt"
 )
 _FORGET = "DELETE FROM attempts WHERE key = ? AND attempt >= ?"
@@ -71,13 +53,6 @@ class Recorded(Struct, frozen=True):
     max_tokens: int | None = None
     at: float = 0.0
     model: str = ""
-
-
-class _Body(Struct, frozen=True, array_like=True):
-    """What of an attempt is stored packed: its texts."""
-
-    message: str
-    reply: Reply | None
 
 
 class _Batch:
@@ -124,7 +99,7 @@ class Journal:
         """
         writer = Database(path)
         try:
-            _prepare(writer)
+            stored.prepare(writer)
             return cls(path, program, Database(path), writer)
         except BaseException:
             writer.close()
@@ -206,7 +181,7 @@ class Journal:
         """
         own_thread = trio.CapacityLimiter(1)
         synced = trio.current_time()
-        self._serving, self._stopping = True, False
+        self._serving = True
         try:
             while not self._stopping:
                 with trio.move_on_after(SYNC_SECONDS if self._unsynced else math.inf):
@@ -313,70 +288,22 @@ class Journal:
         self.close()
 
 
-def _prepare(database: Database) -> None:
-    """Make the tables of a new file; refuse one of another kind or a newer format."""
-    [(kind,)] = database.rows("PRAGMA application_id")
-    [(version,)] = database.rows("PRAGMA user_version")
-    [(tables,)] = database.rows("SELECT count(*) FROM sqlite_schema")
-    if kind != APPLICATION and tables:
-        raise UsageError(f"`{database.path}` is not a journal of dpipe", hint="move it away")
-    if version > FORMAT:
-        raise UsageError(
-            f"`{database.path}` has format {version}; this dpipe reads up to {FORMAT}",
-            hint="use the dpipe that wrote it, or a newer one",
-        )
-    if not tables:
-        _create(database)
-
-
-def _create(database: Database) -> None:
-    with database.transaction():
-        for statement in _TABLES.split(";"):
-            database.rows(statement)
-        database.rows(f"PRAGMA application_id = {APPLICATION}")
-        database.rows(f"PRAGMA user_version = {FORMAT}")
-
-
 def _followed(chain: list[Recorded], entry: Recorded) -> list[Recorded]:
     """The chain with an entry in its place; what came after that place is gone."""
     return [*(old for old in chain if old.attempt < entry.attempt), entry]
 
 
-# -- the stored form -----------------------------------------------------------------------------
-
-
 def _stored(batch: _Batch) -> Iterator[tuple[Any, ...]]:
     for key, chain in batch.chains.items():
         for e in chain:
-            body = _packed(_Body(e.message, e.reply))
-            yield key, e.attempt, e.run, e.outcome, e.model, e.max_tokens, e.at, body
+            texts = stored.pack(e.message, e.reply)
+            yield key, e.attempt, e.run, e.outcome, e.model, e.max_tokens, e.at, texts
 
 
 def _recorded(path: Path, row: tuple[Any, ...]) -> Recorded:
     attempt, run, outcome, model, max_tokens, at, packed = row
     try:
-        body = _unpacked(packed)
-    except (msgspec.MsgspecError, ValueError, zlib.error) as error:
+        message, reply = stored.unpack(packed)
+    except ValueError as error:
         raise damaged(path, f"an answer of run {run} cannot be read ({error})") from None
-    return Recorded(attempt, run, outcome, body.message, body.reply, max_tokens, at, model)
-
-
-# A body is msgpack (an array: its first byte is above 0x80), JSON ("[") where a text holds half
-# of a surrogate pair, which UTF-8 cannot; either in zlib ("x") where that is shorter.
-
-
-def _packed(body: _Body) -> bytes:
-    try:
-        plain = msgspec.msgpack.encode(body)
-    except UnicodeEncodeError:
-        plain = json.dumps(msgspec.to_builtins(body)).encode("ascii")
-    if len(plain) < COMPRESSED_FROM:
-        return plain
-    return min(plain, zlib.compress(plain, 1), key=len)
-
-
-def _unpacked(packed: bytes) -> _Body:
-    plain = zlib.decompress(packed) if packed.startswith(b"x") else packed
-    if plain.startswith(b"["):
-        return msgspec.convert(json.loads(plain), _Body)
-    return msgspec.msgpack.decode(plain, type=_Body)
+    return Recorded(attempt, run, outcome, message, reply, max_tokens, at, model)

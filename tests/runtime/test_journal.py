@@ -22,16 +22,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpipe.runtime.errors import UsageError
-from dpipe.runtime.journal import (
-    FORMAT,
-    SYNC_SECONDS,
-    Journal,
-    Recorded,
-    _Body,
-    _packed,
-    _unpacked,
-)
+from dpipe.runtime.journal import SYNC_SECONDS, Journal, Recorded
 from dpipe.runtime.models.protocol import Reply, Usage
+from dpipe.runtime.stored import FORMAT, pack, unpack
 
 KEY, OTHER = b"k" * 16, b"o" * 16
 REPLY = Reply("an answer", usage=Usage(10, 20))
@@ -163,12 +156,12 @@ def test_entries_that_wait_for_the_file_are_recalled(path: Path) -> None:
     | st.text(st.characters(exclude_categories=[]), max_size=40).map(lambda text: text * 30)
 )
 def test_every_text_survives(text: str) -> None:
-    body = _Body(text, Reply(text, reasoning=text))
-    assert _unpacked(_packed(body)) == body
+    reply = Reply(text, reasoning=text)
+    assert unpack(pack(text, reply)) == (text, reply)
 
 
-def test_long_replies_take_less_room_than_their_text(path: Path) -> None:
-    assert len(_packed(_Body("", Reply("the same again " * 100)))) < 200
+def test_long_replies_take_less_room_than_their_text() -> None:
+    assert len(pack("", Reply("the same again " * 100))) < 200
 
 
 def test_vectors_come_back_by_their_keys(path: Path) -> None:
@@ -284,6 +277,14 @@ def test_a_reply_that_comes_after_the_writing_task_is_kept(path: Path) -> None:
     assert stored_keys(path) == {KEY}
 
 
+def test_a_writing_task_that_is_stopped_before_it_began_ends(path: Path) -> None:
+    with opened(path) as journal:
+        journal.stop()
+        trio.run(journal.serve)
+        recording(journal, 0)
+    assert stored_keys(path) == {KEY}
+
+
 def test_a_power_cut_costs_a_second_at_most(path: Path, tmp_path: Path) -> None:
     copy = tmp_path / "as-on-disk.sqlite"
     with opened(path) as journal:
@@ -389,7 +390,7 @@ def test_a_file_that_was_cut_off_is_refused(path: Path) -> None:
 def test_an_answer_that_was_overwritten_is_refused(path: Path) -> None:
     with opened(path) as journal:
         recording(journal, 0)
-        journal._writer.rows("UPDATE attempts SET body = x'78ff'")
+        journal._writer.rows("UPDATE attempts SET texts = x'78ff'")
         with pytest.raises(UsageError, match="is damaged: an answer of run 1 cannot be read"):
             journal.recall(KEY)
 

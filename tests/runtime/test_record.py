@@ -30,7 +30,8 @@ from dpipe.runtime.events import (
 )
 from dpipe.runtime.git import revision_of
 from dpipe.runtime.models.protocol import Usage
-from dpipe.runtime.record import Project, RunFolder, find_project, list_runs, resolve_run
+from dpipe.runtime.record import Project, find_project, list_runs, resolve_run
+from dpipe.runtime.recorder import RunFolder
 from dpipe.runtime.secrets import Secret
 from dpipe.runtime.settings import Settings
 
@@ -176,7 +177,8 @@ def test_the_record_s_events_leave_out_calls_and_progress(project: Project) -> N
 
 def test_a_run_that_was_killed_is_cut_off(project: Project) -> None:
     script = (
-        "import sys; from pathlib import Path; from dpipe.runtime.record import *;"
+        "import sys; from pathlib import Path; from dpipe.runtime.recorder import *;"
+        "from dpipe.runtime.record import find_project;"
         "p = find_project(Path(sys.argv[1])); run = RunFolder.begin(p, program=Path(sys.argv[1]),"
         "modules={}, params={}, settings=Settings(), models={}, version='0');"
         "print(run.id, flush=True); sys.stdin.read()"

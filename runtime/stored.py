@@ -1,0 +1,92 @@
+"""How the journal lies on disk: its tables, its format's version, its texts packed."""
+
+from __future__ import annotations
+
+import json
+import zlib
+
+import msgspec
+from msgspec import Struct
+
+from dpipe.runtime.database import Database
+from dpipe.runtime.errors import UsageError
+from dpipe.runtime.models.protocol import Reply
+
+FORMAT = 1
+APPLICATION = int.from_bytes(b"dpip", "big")
+COMPRESSED_FROM = 512
+
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS runs (
+        number INTEGER PRIMARY KEY, id TEXT NOT NULL, program TEXT NOT NULL,
+        began REAL NOT NULL, ended REAL
+    ) STRICT""",
+    """CREATE TABLE IF NOT EXISTS attempts (
+        key BLOB NOT NULL, attempt INTEGER NOT NULL, run INTEGER NOT NULL, outcome TEXT NOT NULL,
+        model TEXT NOT NULL, max_tokens INTEGER, at REAL NOT NULL, texts BLOB NOT NULL
+    ) STRICT""",
+    "CREATE UNIQUE INDEX IF NOT EXISTS attempt_of_key ON attempts (key, attempt)",
+    "CREATE TABLE IF NOT EXISTS vectors (key BLOB NOT NULL, vector BLOB NOT NULL) STRICT",
+    "CREATE UNIQUE INDEX IF NOT EXISTS vector_of_key ON vectors (key)",
+)
+
+
+def prepare(database: Database) -> None:
+    """Make the tables of a new file; refuse one of another kind or a newer format."""
+    [(kind,)] = database.rows("PRAGMA application_id")
+    [(version,)] = database.rows("PRAGMA user_version")
+    [(tables,)] = database.rows("SELECT count(*) FROM sqlite_schema")
+    if kind != APPLICATION and tables:
+        raise UsageError(f"`{database.path}` is not a journal of dpipe", hint="move it away")
+    if version > FORMAT:
+        raise UsageError(
+            f"`{database.path}` has format {version}; this dpipe reads up to {FORMAT}",
+            hint="use the dpipe that wrote it, or a newer one",
+        )
+    if not tables:
+        _create(database)
+
+
+def _create(database: Database) -> None:
+    """All at once, so that no other program ever sees a part; it may do the same meanwhile."""
+    with database.transaction():
+        for statement in _TABLES:
+            database.rows(statement)
+        database.rows(f"PRAGMA application_id = {APPLICATION}")
+        database.rows(f"PRAGMA user_version = {FORMAT}")
+
+
+class _Texts(Struct, frozen=True, array_like=True):
+    """What of an attempt is packed."""
+
+    message: str
+    reply: Reply | None
+
+
+# Packed texts are msgpack (an array: the first byte is above 0x80), or JSON ("[") where a text
+# holds half of a surrogate pair, which UTF-8 cannot; either in zlib ("x") where that is shorter.
+
+
+def pack(message: str, reply: Reply | None) -> bytes:
+    """The texts as few bytes, whatever is in them."""
+    texts = _Texts(message, reply)
+    try:
+        plain = msgspec.msgpack.encode(texts)
+    except UnicodeEncodeError:
+        plain = json.dumps(msgspec.to_builtins(texts)).encode("ascii")
+    if len(plain) < COMPRESSED_FROM:
+        return plain
+    return min(plain, zlib.compress(plain, 1), key=len)
+
+
+def unpack(packed: bytes) -> tuple[str, Reply | None]:
+    """What ``pack`` was given; raises ``ValueError`` for bytes that it did not make."""
+    try:
+        plain = zlib.decompress(packed) if packed.startswith(b"x") else packed
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
+    if plain.startswith(b"["):
+        texts = msgspec.convert(json.loads(plain), _Texts)
+    else:
+        texts = msgspec.msgpack.decode(plain, type=_Texts)
+    return texts.message, texts.reply
