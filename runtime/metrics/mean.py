@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dpipe.runtime.metrics.sum import Sum
+from dpipe.runtime.metrics.total import Total
 
 
 class Mean:
     """Sum over count of the values that are not null; null of none."""
 
     def __init__(self) -> None:
-        self._sum = Sum()
+        self._total = Total()
         self._count = 0
 
-    def add(self, value: float | None) -> None:
+    def add(self, value: int | float | None) -> None:
         if value is not None:
-            self._sum.add(value)
+            self._total.add(value)
             self._count += 1
 
     def result(self) -> float | None:
-        return self._sum.result() / self._count if self._count else None
+        return self._total.value / self._count if self._count else None

@@ -66,7 +66,8 @@ class Vendi:
             return
         self._vectors.append(block)
         if self._count > block.shape[1]:
-            self._gram = sum(part.T @ part for part in self._vectors)
+            vectors = np.concatenate(self._vectors)
+            self._gram = vectors.T @ vectors
             self._vectors = []
 
     def _smaller_gram(self) -> Matrix:
@@ -75,7 +76,7 @@ class Vendi:
         if self._gram is not None:
             return self._gram
         vectors = np.concatenate(self._vectors)
-        return vectors @ vectors.T  # type: ignore[no-any-return]
+        return vectors @ vectors.T
 
 
 def _unit(vectors: Matrix) -> Matrix:
@@ -83,4 +84,4 @@ def _unit(vectors: Matrix) -> Matrix:
     import numpy as np
 
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, 1.0)  # type: ignore[no-any-return]
+    return vectors / np.where(lengths > 0, lengths, 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dpipe.lang import types
 from dpipe.runtime.sinks.base import Out, text, with_extra, with_reasoning
-from dpipe.runtime.sinks.json import by_suffix
+from dpipe.runtime.sinks.layout import by_suffix
 from dpipe.runtime.values import Values
 
 

@@ -1,18 +1,9 @@
-"""JSON lines: a record a line."""
+"""JSON lines."""
 
 from __future__ import annotations
 
-from dpipe.lang import types
-from dpipe.runtime.sinks.base import Out, encode
-from dpipe.runtime.values import Values
+from dpipe.runtime.sinks.layout import Lines
 
 
-class Jsonl:
-    def __init__(self, out: Out, row: types.Record) -> None:
-        self._out = out
-
-    def put(self, record: Values) -> None:
-        self._out.write(encode(record) + b"\n")
-
-    def close(self) -> None:
-        pass
+class Jsonl(Lines):
+    """The whole row a line, keys in the row's order."""

@@ -13,7 +13,7 @@ from dpipe.lang import types
 from dpipe.runtime.errors import Misfit
 from dpipe.runtime.sinks.base import Out, encode
 from dpipe.runtime.sinks.files import Output, remove
-from dpipe.runtime.sinks.jsonl import Jsonl
+from dpipe.runtime.sinks.layout import Lines
 from dpipe.runtime.values import Reject, Values
 
 _DEPTH = 100
@@ -51,7 +51,7 @@ class _Lines:
     """JSON lines of whatever a row holds: what JSON cannot hold is described."""
 
     def __init__(self, out: Out) -> None:
-        self._lines = Jsonl(out, types.Record())
+        self._lines = Lines(out, types.Record())
 
     def put(self, record: Values) -> None:
         try:

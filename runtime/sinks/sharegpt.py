@@ -7,7 +7,7 @@ from typing import Any
 
 from dpipe.lang import types
 from dpipe.runtime.sinks.base import Out, text, with_extra, with_reasoning
-from dpipe.runtime.sinks.json import by_suffix
+from dpipe.runtime.sinks.layout import by_suffix
 from dpipe.runtime.values import Values
 
 _SPEAKERS = {"user": "human", "assistant": "gpt", "system": "system"}

@@ -1,0 +1,40 @@
+"""How JSON records follow one another in a file: as lines, or as the elements of an array."""
+
+from __future__ import annotations
+
+from dpipe.lang import types
+from dpipe.runtime.sinks.base import Out, Writer, encode
+from dpipe.runtime.values import Values
+
+
+class Lines:
+    """A record a line."""
+
+    def __init__(self, out: Out, row: types.Record) -> None:
+        self._out = out
+
+    def put(self, record: Values) -> None:
+        self._out.write(encode(record) + b"\n")
+
+    def close(self) -> None:
+        pass
+
+
+class Array:
+    """One array, an element a line, written as the records come."""
+
+    def __init__(self, out: Out, row: types.Record) -> None:
+        self._out = out
+        self._before = b"[\n"
+
+    def put(self, record: Values) -> None:
+        self._out.write(self._before + encode(record))
+        self._before = b",\n"
+
+    def close(self) -> None:
+        self._out.write(b"[]\n" if self._before == b"[\n" else b"\n]\n")
+
+
+def by_suffix(out: Out, row: types.Record) -> Writer:
+    """An array in a ``.json``, lines in any other file."""
+    return Array(out, row) if out.suffix.lower() == ".json" else Lines(out, row)
