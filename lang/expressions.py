@@ -182,10 +182,8 @@ class Expressions:
         path = path_of(typed.expr)
         if path is None:
             return typed
-        if path in env.facts:
-            typed = replace(typed, type=env.facts[path])
         self._places[path] = typed.type
-        return typed
+        return replace(typed, type=env.facts[path]) if path in env.facts else typed
 
     def _name(self, node: syntax.NameRef, env: Env) -> Typed:
         if node.text in env.locals:
