@@ -31,9 +31,16 @@ class CheckResult(Struct, frozen=True):
 
     @property
     def sources(self) -> dict[str, Source]:
-        """The text of every file that was read, by its name in the diagnostics."""
+        """The text of every file that was checked, by its name in the diagnostics.
+
+        Of the bundled modules, those with a finding.
+        """
+        found = {finding.span.file for finding in self.diagnostics}
         return {
-            name: source for program in self.programs for name, source in program.sources.items()
+            name: source
+            for program in self.programs
+            for name, source in program.sources.items()
+            if name in found or not name.startswith(project.STD)
         }
 
     @property

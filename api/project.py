@@ -11,7 +11,6 @@ from importlib import resources
 from pathlib import Path
 
 STD = "<std>/"
-SETTINGS = "dpipe.toml"
 
 
 def load(path: str) -> bytes:
@@ -26,12 +25,6 @@ def bundled() -> tuple[str, ...]:
     files = (entry.name for entry in resources.files("dpipe.stdlib").iterdir())
     names = {name.removesuffix(".dpipe") for name in files if name.endswith(".dpipe")}
     return tuple(sorted(names - {"builtins"}))
-
-
-def root_of(program: Path) -> Path:
-    """The project's folder: the nearest one up with a ``dpipe.toml``, else the program's own."""
-    home = program.absolute().parent
-    return next((up for up in (home, *home.parents) if (up / SETTINGS).is_file()), home)
 
 
 def environment() -> Mapping[str, str]:

@@ -32,7 +32,7 @@ def command(paths: tuple[str, ...], types: bool, strict: bool, style: str | None
             for line in row_lines(compiled):
                 console.say(line)
         console.say()
-    tell_findings(result, sys.stdout, style or _usual_format())
+    tell_findings(result.diagnostics, result.sources, sys.stdout, style or _usual_format())
     bad = ("error", "warning") if strict else ("error",)
     return int(any(finding.severity in bad for finding in result.diagnostics))
 

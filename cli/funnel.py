@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 
 import click
 
 from dpipe.cli import amounts
 from dpipe.cli.console import escape
-from dpipe.runtime.events import NodeCount
 
 _REASONS = {
     "filtered": "filtered",
@@ -20,7 +20,45 @@ _REASONS = {
 _FAILED = "failed:"
 
 
-def funnel(nodes: Iterable[NodeCount], sources: Collection[str], width: int) -> Iterator[str]:
+class Node(Protocol):
+    """What became of a node's rows, as an event or a record tells it."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def entered(self) -> int: ...
+    @property
+    def left(self) -> int: ...
+    @property
+    def reasons(self) -> Mapping[str, int]: ...
+
+
+class Model(Protocol):
+    """What a model was asked, as an event or a record tells it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def calls(self) -> int: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def cost(self) -> float | None: ...
+
+
+def summary(
+    nodes: Iterable[Node], files: Mapping[str, int], models: Iterable[Model], width: int
+) -> Iterator[str]:
+    """All that is told of a run: its funnel, its files, its models."""
+    for part in (funnel(nodes, width), outputs(files), calls(models)):
+        if lines := list(part):
+            yield ""
+            yield from lines
+
+
+def funnel(nodes: Iterable[Node], width: int) -> Iterator[str]:
     """A line a node: how many rows entered, how many came out, why others did not."""
     lines = [(*_names(node.label), node) for node in nodes]
     first = max((len(flow) for flow, _, _ in lines), default=0)
@@ -28,11 +66,10 @@ def funnel(nodes: Iterable[NodeCount], sources: Collection[str], width: int) -> 
     yield click.style(f"  {'':{first}}  {'':{second}}  {'in':>9}  {'out':>9}", dim=True)
     above = ""
     for flow, stage, node in lines:
-        entered = "" if node.label in sources else amounts.count(node.entered)
         shown = flow if flow != above or not stage else ""
         above = flow
-        head = f"  {shown:{first}}  {stage:{second}}  {entered:>9}  {amounts.count(node.left):>9}"
-        yield from _with_reasons(head, node.reasons, width)
+        counts = f"{amounts.count(node.entered):>9}  {amounts.count(node.left):>9}"
+        yield from _with_reasons(f"  {shown:{first}}  {stage:{second}}  {counts}", node, width)
 
 
 def _names(label: str) -> tuple[str, str]:
@@ -41,9 +78,9 @@ def _names(label: str) -> tuple[str, str]:
     return escape(flow), escape(stage)
 
 
-def _with_reasons(head: str, reasons: Mapping[str, int], width: int) -> Iterator[str]:
+def _with_reasons(head: str, node: Node, width: int) -> Iterator[str]:
     """The reasons stand behind the counts, or below them where the line has no room."""
-    told = list(tell_reasons(reasons))
+    told = list(tell_reasons(node.reasons))
     text = click.style(", ", dim=True).join(told)
     if told and len(head) + 2 + len(click.unstyle(text)) > width:
         yield head
@@ -75,3 +112,22 @@ def _most_first(item: tuple[str, int]) -> tuple[int, str]:
 
 def _outcome(outcome: str, count: int) -> str:
     return f"{amounts.count(count)} {outcome.replace('_', ' ')}"
+
+
+def outputs(files: Mapping[str, int]) -> Iterator[str]:
+    """A line a complete file, with its rows."""
+    longest = max(map(len, files), default=0)
+    for path, rows in files.items():
+        yield f"  {escape(path):{longest}}  {amounts.count(rows, 'row'):>9}"
+
+
+def calls(models: Iterable[Model]) -> Iterator[str]:
+    """A line a model, with what it was asked and what that cost."""
+    for model in models:
+        tokens = (
+            f"{amounts.short(model.input_tokens)} + {amounts.short(model.output_tokens)} tokens"
+        )
+        parts = [amounts.count(model.calls, "call"), tokens]
+        if model.cost is not None:
+            parts.append(amounts.money(model.cost))
+        yield f"  {escape(model.name)}: {', '.join(parts)}"

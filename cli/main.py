@@ -94,7 +94,7 @@ def _failed(error: Exception) -> int:
     from dpipe.runtime.errors import DpipeError, UsageError
 
     if isinstance(error, ProgramError):
-        tell_findings(error.result, sys.stderr)
+        tell_findings(error.result.diagnostics, error.result.sources, sys.stderr)
         return error.exit_code
     if isinstance(error, UsageError):
         console.tell_error(error.message, code=error.code, hint=error.hint)

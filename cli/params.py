@@ -11,27 +11,10 @@ import click
 
 from dpipe.lang import graph
 from dpipe.lang.types import BOOL, Type, show
-from dpipe.runtime.errors import Misfit, UsageError
-from dpipe.runtime.fit import from_text
+from dpipe.runtime.errors import UsageError
 
 GIVEN = "dpipe.params"
 """Where the context of a command keeps the values that came as options, by name."""
-
-
-class Typed(click.ParamType):
-    """A value of a type of the language, from a word of the command line."""
-
-    def __init__(self, type: Type) -> None:
-        self.type = type
-        self.name = show(type)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return from_text(value, self.type)
-        except Misfit as wrong:
-            self.fail(str(wrong), param, ctx)
 
 
 def options_of(
@@ -51,7 +34,7 @@ def _option(param: graph.ParamDef) -> click.Option:
     is_flag = param.type == BOOL
     return click.Option(
         [f"{flag}/--no-{flag[2:]}" if is_flag else flag, f"param_{param.name}"],
-        type=None if is_flag else Typed(param.type),
+        type=None if is_flag else str,
         metavar=None if is_flag else _metavar(param.type),
         default=None,
         help=_help(param),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -11,18 +11,18 @@ import click
 from dpipe.cli import console
 
 if TYPE_CHECKING:
-    from dpipe.checking import CheckResult
     from dpipe.lang.compile import Compiled
-    from dpipe.lang.source import Source
+    from dpipe.lang.diagnostics import Diagnostic
+    from dpipe.lang.render import Style
+    from dpipe.lang.source import Source, Span
 
 
-def read_source(file: Path) -> Source:
-    """A program's text; raises ``UsageError`` where it cannot be read."""
-    from dpipe.lang.source import Source
+def read_text(file: Path) -> str:
+    """A program's text as it is in its file; raises ``UsageError`` where it cannot be read."""
     from dpipe.runtime.errors import UsageError
 
     try:
-        return Source(str(file), file.read_text(encoding="utf-8"))
+        return file.read_bytes().decode("utf-8")
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
         raise UsageError(f"cannot read `{file}`: {reason}") from None
@@ -30,16 +30,35 @@ def read_source(file: Path) -> Source:
         raise UsageError(f"`{file}` is not UTF-8", hint="save the file as UTF-8") from None
 
 
-def tell_findings(result: CheckResult, stream: TextIO, style: str = "text") -> None:
+def read_source(file: Path) -> Source:
+    from dpipe.lang.source import Source
+
+    return Source(str(file), read_text(file))
+
+
+def tell_findings(
+    findings: Iterable[Diagnostic],
+    sources: Mapping[str, Source],
+    stream: TextIO,
+    style: Style = "text",
+) -> None:
     """Print diagnostics in one of the formats."""
     from dpipe.lang.render import render
 
-    text = render(result.diagnostics, result.sources, style, console.has_colour(stream))
+    text = render(findings, sources, style, console.has_colour(stream))
     click.echo(text.rstrip("\n"), file=stream, color=True)
 
 
 def row_lines(compiled: Compiled) -> Iterator[str]:
-    """The row after each stage, a line each: ``file:line flow | stage  { … }``."""
-    for row in compiled.rows:
-        place = click.style(f"{row.file}:{row.line}", dim=True)
-        yield f"{place} {row.flow}: {row.stage}  {row.type}"
+    """The row after each stage, a line each: ``file:line  flow | stage  { … }``."""
+    from dpipe.lang.types import show
+
+    told = [(_place(compiled, at.span), f"{at.flow} | {at.stage}", at.row) for at in compiled.rows]
+    places = max((len(place) for place, _, _ in told), default=0)
+    names = max((len(name) for _, name, _ in told), default=0)
+    for place, name, row in told:
+        yield f"{click.style(f'{place:{places}}', dim=True)}  {name:{names}}  {show(row)}"
+
+
+def _place(compiled: Compiled, span: Span) -> str:
+    return f"{span.file}:{compiled.sources[span.file].position(span.start).line}"

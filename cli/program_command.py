@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from dpipe.cli.params import GIVEN, from_file, options_of
-
-if TYPE_CHECKING:
-    from dpipe.lang.compile import Compiled
 
 PROGRAM = "dpipe.program"
 _OPTIONS = "dpipe.options"
@@ -48,18 +45,12 @@ def program_among(args: Sequence[str]) -> str | None:
     return next((arg for arg in args if arg.endswith(".dpipe") and Path(arg).is_file()), None)
 
 
-def given_params(
-    ctx: click.Context, compiled: Compiled, pairs: Sequence[str], file: Path | None
-) -> dict[str, Any]:
+def given_params(ctx: click.Context, pairs: Sequence[str], file: Path | None) -> dict[str, Any]:
     """The params that a command line gives: options over ``-p n=5`` over a file."""
-    from dpipe.checking import graph_of
-    from dpipe.params import read
-
-    declared = graph_of(compiled).params
     values = from_file(file) if file else {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
             raise click.BadParameter(f"`{pair}` is not NAME=VALUE", ctx, param_hint="-p")
-        values[name] = read(declared, name, text)
+        values[name] = text
     return values | ctx.meta.get(GIVEN, {})

@@ -39,7 +39,7 @@ flow pairs = notes
   | chunk(.text, tokens: 120, as: .passage)
   | ask(make_qa(count: per_passage), using: writer, as: .qa)
   | unnest(.qa)
-  | dedup(.question)
+  | dedup(.question, by: minhash(threshold: 0.8))
   | split(train: 0.8, val: 0.2, by: .passage, as: .part)
 
 sink dataset = pairs | alpaca("out/{.part}.jsonl", instruction: .question, output: .answer)

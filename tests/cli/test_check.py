@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_driver import Dpipe
+
+CLEAN = """dpipe 1
+
+source docs = text("a.txt")
+
+flow long = docs | where(len(.text) > 3)
+
+sink out = long | jsonl("out.jsonl")
+"""
+WRONG = CLEAN.replace("len(.text)", "len(.txt)")
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> Path:
+    (tmp_path / "clean.dpipe").write_text(CLEAN)
+    return Path("clean.dpipe")
+
+
+@pytest.fixture
+def wrong(tmp_path: Path) -> Path:
+    (tmp_path / "wrong.dpipe").write_text(WRONG)
+    return Path("wrong.dpipe")
+
+
+def test_a_clean_program_exits_0_and_says_so(dpipe: Dpipe, clean: Path) -> None:
+    done = dpipe("check", clean)
+    assert (done.code, done.err) == (0, "")
+    assert "1 file" in done.out
+
+
+def test_findings_exit_1_with_place_caret_and_help(dpipe: Dpipe, wrong: Path) -> None:
+    done = dpipe("check", wrong)
+    assert done.code == 1
+    assert "error[E0306]: the row has no field `txt`" in done.out
+    assert "wrong.dpipe:5:29" in done.out
+    assert "did you mean `.text`?" in done.out
+    assert done.out.splitlines()[-1] == "1 error in 1 file"
+
+
+def test_output_that_is_no_terminal_has_no_colour(dpipe: Dpipe, wrong: Path) -> None:
+    assert "\x1b[" not in dpipe("check", wrong).out
+
+
+def test_short_is_a_line_a_finding(dpipe: Dpipe, wrong: Path) -> None:
+    first = dpipe("check", "--format", "short", wrong).out.splitlines()[0]
+    assert first.startswith("wrong.dpipe:5:29: E0306 ")
+
+
+def test_json_has_facts_in_fields(dpipe: Dpipe, wrong: Path) -> None:
+    found = json.loads(dpipe("check", "--format", "json", wrong).out)
+    [finding] = found["diagnostics"]
+    assert finding["code"] == "E0306"
+    assert finding["span"]["start"]["line"] == 5
+    assert found["summary"] == {"errors": 1, "warnings": 0, "files": 1}
+
+
+def test_sarif_names_the_rule(dpipe: Dpipe, wrong: Path) -> None:
+    log = json.loads(dpipe("check", "--format", "sarif", wrong).out)
+    assert log["version"] == "2.1.0"
+    assert log["runs"][0]["results"][0]["ruleId"] == "E0306"
+
+
+def test_on_github_findings_become_annotations(
+    dpipe: Dpipe, wrong: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert dpipe("check", wrong).out.startswith("::error title=dpipe (E0306),file=wrong.dpipe,")
+
+
+def test_a_folder_is_all_its_programs(dpipe: Dpipe, clean: Path, wrong: Path) -> None:
+    done = dpipe("check")
+    assert done.code == 1
+    assert done.out.splitlines()[-1] == "1 error in 2 files"
+
+
+def test_a_file_that_two_programs_import_is_told_once(dpipe: Dpipe, tmp_path: Path) -> None:
+    (tmp_path / "shared.dpipe").write_text("dpipe 1\n\ndef f(x: str) -> str = y\n")
+    for name in ("one", "two"):
+        text = CLEAN.replace("dpipe 1\n", 'dpipe 1\n\nimport "./shared.dpipe" as s\n')
+        text = text.replace("len(.text)", "len(s.f(.text))")
+        (tmp_path / f"{name}.dpipe").write_text(text)
+    done = dpipe("check", "one.dpipe", "two.dpipe")
+    assert done.out.splitlines()[-1] == "1 error in 3 files"
+
+
+def test_types_prints_the_row_after_each_stage(dpipe: Dpipe, clean: Path) -> None:
+    done = dpipe("check", "--types", clean)
+    assert "clean.dpipe:5  long | where   { path: str, text: str }" in done.out
+
+
+def test_a_missing_file_is_a_usage_error_with_a_guess(dpipe: Dpipe, clean: Path) -> None:
+    done = dpipe("check", "claen.dpipe")
+    assert done.code == 2
+    assert done.err.splitlines() == [
+        "error: no file `claen.dpipe`",
+        "  = help: did you mean `clean.dpipe`?",
+    ]
+
+
+def test_a_folder_without_programs_is_a_usage_error(dpipe: Dpipe) -> None:
+    done = dpipe("check", ".")
+    assert (done.code, done.err) == (2, "error: no .dpipe file in `.`\n")
+
+
+def test_a_file_that_is_no_text_is_a_finding(dpipe: Dpipe, tmp_path: Path) -> None:
+    (tmp_path / "bytes.dpipe").write_bytes(b"dpipe 1\n\xff\n")
+    done = dpipe("check", "bytes.dpipe")
+    assert done.code == 1
+    assert "E0003" in done.out

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_driver import Dpipe
+
+PROGRAM = 'dpipe 1\n\nsource docs = text("a.txt")\n\nsink out = docs | jsonl("out.jsonl")\n'
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    file = tmp_path / "p.dpipe"
+    file.write_text(PROGRAM)
+    return file
+
+
+def test_tokens_have_their_place_and_kind(dpipe: Dpipe, program: Path) -> None:
+    lines = dpipe("show", "tokens", program).out.splitlines()
+    assert lines[:3] == ["1:1\tDPIPE\tdpipe", "1:7\tINT\t1", "3:1\tSOURCE\tsource"]
+
+
+def test_the_tree_is_indented(dpipe: Dpipe, program: Path) -> None:
+    lines = dpipe("show", "tree", program).out.splitlines()
+    assert lines[0].startswith("Module@1:1 ")
+    assert lines[1] == "  items: SourceItem@3:1"
+    assert lines[2] == "    name: Name@3:8 text='docs'"
+
+
+def test_a_broken_program_still_has_tokens_and_a_tree(dpipe: Dpipe, program: Path) -> None:
+    program.write_text(PROGRAM.replace('"a.txt")', '"a.txt"'))
+    assert dpipe("show", "tokens", program).code == 0
+    assert dpipe("show", "tree", program).code == 0
+    graph = dpipe("show", "graph", program)
+    assert graph.code == 2
+    assert "E0104" in graph.err
+
+
+def test_the_graph_is_json(dpipe: Dpipe, program: Path) -> None:
+    graph = json.loads(dpipe("show", "graph", program).out)
+    assert [node["type"] for node in graph["nodes"]] == ["SourceNode", "SinkNode"]
+
+
+def test_types_are_the_rows(dpipe: Dpipe, program: Path) -> None:
+    assert "{ path: str, text: str }" in dpipe("show", "types", program).out
