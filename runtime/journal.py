@@ -109,7 +109,8 @@ class Journal:
 
     def recall(self, key: bytes) -> list[Recorded]:
         """The attempts at a call in their order, those still waiting to be written included."""
-        chain = [_recorded(self.path, row) for row in self._reader.rows(_RECALL, (key,))]
+        rows = self._reader.rows(_RECALL, (key,))
+        chain = [_recorded(self.path, key, row) for row in rows] if rows else []
         for batch in (self._writing, self._open):
             for entry in batch.chains.get(key, ()):
                 chain = _followed(chain, entry)
@@ -123,7 +124,8 @@ class Journal:
             part = wanted[start : start + LOOKED_UP_AT_ONCE]
             places = ",".join("?" * len(part))
             query = f"SELECT key, vector FROM vectors WHERE key IN ({places})"
-            found.update(self._reader.rows(query, part))
+            rows = self._reader.rows(query, part)
+            found.update((key, _unsealed(self.path, key, sealed)) for key, sealed in rows)
         for batch in (self._writing, self._open):
             found.update((key, batch.vectors[key]) for key in wanted if key in batch.vectors)
         return found
@@ -232,7 +234,7 @@ class Journal:
         with self._lock, self._writer.transaction():
             self._writer.many(_FORGET, first)
             self._writer.many(_RECORD, _stored(batch))
-            self._writer.many("REPLACE INTO vectors VALUES (?, ?)", batch.vectors.items())
+            self._writer.many("REPLACE INTO vectors VALUES (?, ?)", _sealed(batch.vectors))
         self._unsynced = True
 
     def _sync(self) -> None:
@@ -296,14 +298,22 @@ def _followed(chain: list[Recorded], entry: Recorded) -> list[Recorded]:
 def _stored(batch: _Batch) -> Iterator[tuple[Any, ...]]:
     for key, chain in batch.chains.items():
         for e in chain:
-            texts = stored.pack(e.message, e.reply)
+            texts = stored.seal(key, stored.pack(e.message, e.reply))
             yield key, e.attempt, e.run, e.outcome, e.model, e.max_tokens, e.at, texts
 
 
-def _recorded(path: Path, row: tuple[Any, ...]) -> Recorded:
-    attempt, run, outcome, model, max_tokens, at, packed = row
-    try:
-        message, reply = stored.unpack(packed)
-    except ValueError as error:
-        raise damaged(path, f"an answer of run {run} cannot be read ({error})") from None
+def _sealed(vectors: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
+    return ((key, stored.seal(key, vector)) for key, vector in vectors.items())
+
+
+def _recorded(path: Path, key: bytes, row: tuple[Any, ...]) -> Recorded:
+    attempt, run, outcome, model, max_tokens, at, sealed = row
+    message, reply = stored.unpack(_unsealed(path, key, sealed))
     return Recorded(attempt, run, outcome, message, reply, max_tokens, at, model)
+
+
+def _unsealed(path: Path, key: bytes, sealed: bytes) -> bytes:
+    try:
+        return stored.unseal(key, sealed)
+    except ValueError as error:
+        raise damaged(path, f"an answer cannot be read, {error}") from None

@@ -56,6 +56,23 @@ def _create(database: Database) -> None:
         database.rows(f"PRAGMA user_version = {FORMAT}")
 
 
+def seal(key: bytes, data: bytes) -> bytes:
+    """The data behind a checksum of it and its key: SQLite has none of its own."""
+    return _checksum(key, data) + data
+
+
+def unseal(key: bytes, sealed: bytes) -> bytes:
+    """The data; raises ``ValueError`` where it, or the key that led to it, has changed."""
+    data = sealed[4:]
+    if sealed[:4] != _checksum(key, data):
+        raise ValueError("its checksum is wrong")
+    return data
+
+
+def _checksum(key: bytes, data: bytes) -> bytes:
+    return zlib.crc32(data, zlib.crc32(key)).to_bytes(4, "little")
+
+
 class _Texts(Struct, frozen=True, array_like=True):
     """What of an attempt is packed."""
 
@@ -80,11 +97,8 @@ def pack(message: str, reply: Reply | None) -> bytes:
 
 
 def unpack(packed: bytes) -> tuple[str, Reply | None]:
-    """What ``pack`` was given; raises ``ValueError`` for bytes that it did not make."""
-    try:
-        plain = zlib.decompress(packed) if packed.startswith(b"x") else packed
-    except zlib.error as error:
-        raise ValueError(str(error)) from None
+    """What ``pack`` was given; raises ``ValueError`` for what a newer dpipe packed."""
+    plain = zlib.decompress(packed) if packed.startswith(b"x") else packed
     if plain.startswith(b"["):
         texts = msgspec.convert(json.loads(plain), _Texts)
     else:

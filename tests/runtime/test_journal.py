@@ -10,7 +10,8 @@ import subprocess
 import sys
 from array import array
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -387,12 +388,55 @@ def test_a_file_that_was_cut_off_is_refused(path: Path) -> None:
     assert "is damaged" in refusal(path).message
 
 
-def test_an_answer_that_was_overwritten_is_refused(path: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE attempts SET texts = x'00'",
+        "UPDATE attempts SET texts = substr(texts, 1, 30)",
+        f"UPDATE attempts SET key = x'{OTHER.hex()}'",
+        "UPDATE vectors SET vector = zeroblob(length(vector))",
+        f"UPDATE vectors SET key = x'{OTHER.hex()}'",
+    ],
+)
+def test_what_was_changed_is_refused(path: Path, change: str) -> None:
     with opened(path) as journal:
         recording(journal, 0)
-        journal._writer.rows("UPDATE attempts SET texts = x'78ff'")
-        with pytest.raises(UsageError, match="is damaged: an answer of run 1 cannot be read"):
-            journal.recall(KEY)
+        trio.run(journal.record_vectors, {KEY: b"abcd"})
+        journal._writer.rows(change)
+        with pytest.raises(UsageError, match="is damaged: an answer cannot be read"):
+            recall_all(journal)
+
+
+def recall_all(journal: Journal) -> None:
+    for key in (KEY, OTHER):
+        journal.recall(key)
+    journal.recall_vectors([KEY, OTHER])
+
+
+def test_bytes_changed_on_disk_give_no_wrong_answer(path: Path) -> None:
+    answers = {os.urandom(16): Reply(os.urandom(200).hex()) for _ in range(300)}
+
+    async def work() -> None:
+        async with trio.open_nursery() as nursery:
+            for key, reply in answers.items():
+                nursery.start_soon(partial(journal.record, key, 0, outcome="ok", reply=reply))
+
+    with opened(path) as journal:
+        served(journal, work)
+    whole = path.read_bytes()
+    for place in range(5000, len(whole), len(whole) // 40):
+        path.write_bytes(whole[:place] + bytes(64) + whole[place + 64 :])
+        assert wrong_answers(path, answers) == []
+
+
+def wrong_answers(path: Path, answers: dict[bytes, Reply]) -> list[Recorded]:
+    """What is recalled and was not recorded; what is refused or missing is not wrong."""
+    wrong: list[Recorded] = []
+    with suppress(UsageError), Journal.open(path, program="p") as journal:
+        for key, reply in answers.items():
+            with suppress(UsageError):
+                wrong += [entry for entry in journal.recall(key) if entry.reply != reply]
+    return wrong
 
 
 def test_a_folder_that_is_missing_is_told(tmp_path: Path) -> None:
