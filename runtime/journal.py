@@ -16,6 +16,7 @@ import math
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -97,13 +98,13 @@ class Journal:
 
         Raises ``UsageError`` for a file that is damaged, newer than this dpipe, or no journal.
         """
-        writer = Database(path)
-        try:
+        with ExitStack() as opened:
+            writer = opened.enter_context(closing(Database(path)))
             stored.prepare(writer)
-            return cls(path, program, Database(path), writer)
-        except BaseException:
-            writer.close()
-            raise
+            reader = opened.enter_context(closing(Database(path)))
+            journal = cls(path, program, reader, writer)
+            opened.pop_all()
+        return journal
 
     # -- reading -----------------------------------------------------------------------------
 
