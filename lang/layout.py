@@ -22,7 +22,7 @@ DECLARING = frozenset(
 )  # fmt: skip
 _WORDS = sorted(kind.lower() for kind in DECLARING)
 _JOINING = frozenset(
-    ("VBAR", "ARROW", "EQUAL", "AND", "OR", "IN", "PLUS", "MINUS", "STAR", "SLASH")
+    ("VBAR", "LBRACE", "ARROW", "EQUAL", "AND", "OR", "IN", "PLUS", "MINUS", "STAR", "SLASH")
 )
 _NAMES = frozenset(("NAME", "KEY", "STRING"))
 
@@ -184,11 +184,10 @@ def _check_column(source: Source, token: Token, bag: Bag) -> None:
 
 
 def _first_line(scanned: Tokens) -> list[Token]:
-    """The tokens of the edition's line."""
-    source, tokens = scanned.source, scanned.tokens
-    line = source.position(tokens[0].start).line
+    """The tokens of the edition, up to the next one in column 1."""
+    text, tokens = scanned.source.text, scanned.tokens
     count = 1
-    while count < len(tokens) and source.position(tokens[count].start).line == line:
+    while count < len(tokens) and text[tokens[count].start - 1] != "\n":
         count += 1
     return tokens[:count]
 

@@ -71,6 +71,11 @@ def parts(raw: str) -> Iterator[str | Hole]:
         yield joined
 
 
+def dedented(raw: str) -> str:
+    """The raw text of the value: without quotes and margin, escapes as they are written."""
+    return "".join(line for line, _ in _lines(raw))
+
+
 def near_placeholders(raw: str) -> Iterator[Fault]:
     """``{ b }``, ``{b[0]}`` and ``{{b}}``: literal text that was surely meant otherwise."""
     for line, at in _lines(raw):
