@@ -12,6 +12,7 @@ from dpipe.lang import graph, syntax
 from dpipe.lang.diagnostics import Bag, Label
 from dpipe.lang.env import Env, Typed
 from dpipe.lang.functions import FUNCTIONS
+from dpipe.lang.modules import python_file, python_target
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.signatures import (
     Arrow,
@@ -274,7 +275,7 @@ class Calls:
             result = self.expressions.types.of(decl.file, item.result)
         function = Function(item.name.text, params, result, "")
         args = self._all_arguments(node, function, decl, item.params, env)
-        return Typed(graph.CallPython(python_target(item), args, result), result, node.span)
+        return Typed(graph.CallPython(resolved_target(decl, item), args, result), result, node.span)
 
     def _all_arguments(
         self,
@@ -428,7 +429,7 @@ class Calls:
             else:
                 inner = replace(env, aggregates=None)
                 value = self._value(arg.value, function, param, {}, inner).expr
-        target = python_target(item)
+        target = resolved_target(decl, item)
         env.aggregates.append(graph.Metric(target, value, tuple(options), embedder))
         place = graph.Local(f"${len(env.aggregates) - 1}")
         return Typed(place, _result(function, {}), node.span)
@@ -453,14 +454,11 @@ class Calls:
         return Function(item.name.text, tuple(params), result, "")
 
 
-def python_target(item: syntax.ExternItem) -> str:
-    """``module:name`` of the Python behind a declaration; empty where it does not say."""
-    value = item.value
-    if isinstance(value, syntax.Call) and value.args:
-        first = value.args[0].value
-        if isinstance(first, syntax.StringExpr):
-            return first.constant or ""
-    return ""
+def resolved_target(decl: Decl, item: syntax.ExternItem) -> str:
+    """``module:name``, or ``folder/file.py:name`` as seen from the root program."""
+    target = python_target(item)
+    path = python_file(decl.file, target)
+    return target if path is None else f"{path}:{target.partition(':')[2]}"
 
 
 def _result(function: Function, bindings: Bindings) -> Type:

@@ -10,6 +10,7 @@ from dpipe.lang.answers import Answers
 from dpipe.lang.diagnostics import Bag
 from dpipe.lang.env import Env
 from dpipe.lang.expressions import Expressions
+from dpipe.lang.externs import Externs
 from dpipe.lang.flows import Flows, RowAt
 from dpipe.lang.modules import Program
 from dpipe.lang.names import Decl, Names
@@ -17,6 +18,7 @@ from dpipe.lang.prompts import Prompts
 from dpipe.lang.readers import Readers
 from dpipe.lang.sinks import Sinks
 from dpipe.lang.source import Span
+from dpipe.lang.testing import Tests
 from dpipe.lang.typing import Types
 
 
@@ -40,6 +42,8 @@ class Checker:
         readers = Readers(self.expressions, self.place)
         self.flows = Flows(self.expressions, self.answers, self.prompts, readers)
         self.sinks = Sinks(self.flows, self.place)
+        self.externs = Externs(program, self.types, bag)
+        self.tests = Tests(self.flows)
         self.params: list[graph.ParamDef] = []
 
     def place(self, span: Span) -> graph.Place:
@@ -54,6 +58,9 @@ class Checker:
         for file in self.program.modules:
             for decl in self._declarations(file):
                 self._declare(decl)
+        for item in self.program.modules[self.program.root].items:
+            if isinstance(item, syntax.TestItem):
+                self.tests.declare(self.program.root, item)
         rows = tuple(sorted(self.flows.rows, key=lambda row: row.span))
         return Checked(self._graph(needed), rows, self.names)
 
@@ -75,6 +82,8 @@ class Checker:
                 self.expressions.calls.signature(decl)
             case syntax.SourceItem() | syntax.FlowItem():
                 self.flows.declared(decl)
+            case syntax.ExternItem() as item:
+                self.externs.declare(decl, item)
 
     def _param(self, decl: Decl, item: syntax.ParamItem) -> None:
         type = self.expressions.param(decl).type

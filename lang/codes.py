@@ -124,6 +124,17 @@ CODES: dict[str, Code] = {
     "E0607": _error("secret-escapes", "a secret where it could be read"),
     "E0608": _error("cascade-order", "a model that stands in a cascade twice"),
     "E0609": _error("bad-url", "a URL that is none"),
+    # Python
+    "E0701": _error("no-file", "Python that is not there"),
+    "E0702": _error("no-function", "a function that the Python file does not have"),
+    "E0703": _error("parameter-mismatch", "other parameters than the function takes"),
+    "E0704": _error("annotation-mismatch", "another type than the function says"),
+    "E0705": _warning("not-static", "Python that cannot be checked without running it"),
+    # tests
+    "E0801": _error("unknown-source-in-given", "a test that gives a source that is not there"),
+    "E0802": _error("given-row-type", "rows of a test that do not fit the source"),
+    "E0803": _error("answer-type", "an answer that does not fit the prompt's result"),
+    "E0804": _error("bad-test", "a test that does not say what it should"),
     # when a run starts
     "P0001": _error("file-missing", "a source's file that is not there"),
     "P0002": _error("no-match", "a source's pattern that matches no file"),

@@ -25,12 +25,34 @@ BUILTINS = "<std>/builtins.dpipe"
 
 
 class Program(Struct):
-    """The files of a program by path; ``imports`` maps (file, module name) to a path or None."""
+    """The files of a program by path; ``imports`` maps (file, module name) to a path or None.
+
+    ``python`` has the Python files that ``extern``s name, None where one cannot be read.
+    """
 
     root: str
     sources: dict[str, Source]
     modules: dict[str, syntax.Module]
     imports: dict[tuple[str, str], str | None]
+    python: dict[str, bytes | None]
+
+
+def python_target(item: syntax.ExternItem) -> str:
+    """``module:name`` of the Python behind a declaration; empty where it does not say."""
+    value = item.value
+    if isinstance(value, syntax.Call) and value.args:
+        first = value.args[0].value
+        if isinstance(first, syntax.StringExpr):
+            return first.constant or ""
+    return ""
+
+
+def python_file(file: str, target: str) -> str | None:
+    """The path of a target's file as seen from the root; None for an installed module."""
+    module = target.partition(":")[0]
+    if not module.endswith(".py"):
+        return None
+    return posixpath.normpath(posixpath.join(posixpath.dirname(file), module))
 
 
 class _Loader:
@@ -41,6 +63,7 @@ class _Loader:
         self.sources: dict[str, Source] = {}
         self.modules: dict[str, syntax.Module] = {}
         self.imports: dict[tuple[str, str], str | None] = {}
+        self.python: dict[str, bytes | None] = {}
 
     def module(self, path: str, asked: Span | None, trail: tuple[str, ...]) -> bool:
         """Read a file and what it imports; False where it cannot be had."""
@@ -57,7 +80,16 @@ class _Loader:
         for item in tree.items:
             if isinstance(item, syntax.Import):
                 self._import(path, item, (*trail, path))
+            elif isinstance(item, syntax.ExternItem):
+                self._python(python_file(path, python_target(item)))
         return True
+
+    def _python(self, path: str | None) -> None:
+        if path is not None and path not in self.python:
+            try:
+                self.python[path] = self.load(path)
+            except OSError:
+                self.python[path] = None
 
     def _import(self, path: str, item: syntax.Import, trail: tuple[str, ...]) -> None:
         target = self._target(path, item)
@@ -129,4 +161,4 @@ def load_program(file: str, load: Load, std: tuple[str, ...], bag: Bag) -> Progr
     loader = _Loader(load, std, bag)
     loader.module(BUILTINS, None, ())
     loader.module(file, None, ())
-    return Program(file, loader.sources, loader.modules, loader.imports)
+    return Program(file, loader.sources, loader.modules, loader.imports, loader.python)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from dpipe.lang import graph, syntax
-from dpipe.lang.calls import Bound, bind, python_target
+from dpipe.lang.calls import Bound, bind, resolved_target
 from dpipe.lang.expressions import Expressions
 from dpipe.lang.names import Decl
 from dpipe.lang.signatures import Param
@@ -40,7 +40,7 @@ class Readers:
         args = self._arguments(chosen, extern, call, decl.file)
         return graph.SourceNode(
             item.name.text,
-            python_target(extern),
+            resolved_target(chosen, extern),
             args,
             self._row(decl, item, chosen, extern),
             item.row is not None,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from dpipe.lang import graph, syntax
-from dpipe.lang.calls import bind, python_target
+from dpipe.lang.calls import bind, resolved_target
 from dpipe.lang.env import Env, Typed
 from dpipe.lang.flows import NOWHERE, Flows, Rows
 from dpipe.lang.names import Decl, misspelt
@@ -141,7 +141,7 @@ class Sinks:
                 continue
             optional = param.default is not None
             params.append(Param(param.name.text, "const", of, not optional, positional=True))
-        return Writer(item.name.text, python_target(item), fields, tuple(params))
+        return Writer(item.name.text, resolved_target(decl, item), fields, tuple(params))
 
     # -- one sink --------------------------------------------------------------------------------
 

@@ -19,6 +19,18 @@ from dpipe.lang.types import show
 from tests.lang.programs import STD, load_std
 
 FOLDER = Path(__file__).parent / "cases"
+CHECKS = b"""
+import functools
+
+def known(text: str, n: int = 3) -> bool:
+    raise RuntimeError("a check runs no Python")
+
+@functools.cache
+def wrapped(text): ...
+
+built = functools.partial(known, n=2)
+raise RuntimeError("a check imports no Python")
+"""
 _BLOCK = re.compile(r"^```dpipe([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _EXPECTED = re.compile(r'(error|warning|info): (\d+) \[(\w+)\](?: "((?:[^"\\]|\\.)*)")?')
@@ -54,7 +66,7 @@ def _compile(case: Case) -> Compiled:
     def load(path: str) -> bytes:
         if path == "case.dpipe":
             return (case.preamble + case.text).encode()
-        return load_std(path)
+        return CHECKS if path == "checks.py" else load_std(path)
 
     return compile_program("case.dpipe", load, STD)
 
