@@ -284,13 +284,20 @@ class Builder:
 
     def import_(self, c: list[Any]) -> syntax.Import:
         if isinstance(c[1], Token):
-            dotted, path, place = (), strings.plain(c[1].text), self.at(c[1])
-            name = self.word(c[3])
-        else:
-            dotted, path, place = self._path(c[1]), None, self.over(c[1].children)
-            name = self.word(c[3]) if c[3] else dotted[-1]
+            return syntax.Import(
+                dotted=(),
+                path=strings.plain(c[1].text),
+                path_span=self.at(c[1]),
+                name=self.word(c[3]),
+                span=self.over(c),
+            )
+        dotted = self._path(c[1])
         return syntax.Import(
-            dotted=dotted, path=path, path_span=place, name=name, span=self.over(c)
+            dotted=dotted,
+            path=None,
+            path_span=self.over(c[1].children),
+            name=self.word(c[3]) if c[3] else dotted[-1],
+            span=self.over(c),
         )
 
     def param(self, c: list[Any]) -> syntax.ParamItem:

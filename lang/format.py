@@ -168,10 +168,10 @@ class _Printer:
         if self.fits(self.flat(nodes)):
             self.content(nodes, 0)
         else:
-            head = self.flat(nodes[:body])
+            begin = len(self.lines)
             self.content(nodes[:body], 0)
             below = self.flat(nodes[body:])
-            if head is not None and len(head) > WIDTH and self.fits(below, 1):
+            if len(self.lines) > begin and self.fits(below, 1):
                 self.put(f" {below}")
             else:
                 self.start(_INDENT)

@@ -467,9 +467,9 @@ def _generic_type(failure: Failure) -> Iterator[Repair]:
     if failure.kind(1) == "RSQB":
         write = f"[{before.text}]"
         opening = Token("LSQB", "[", before.start, before.start)
-        tokens = (opening, before, failure.tokens[at + 1])
+        listed = (opening, before, failure.tokens[at + 1])
         message = f"a list type is written `{write}`"
-        yield _repair(failure, at - 1, at + 2, tokens, "E0113", (at, at + 1), message, write=write)
+        yield _repair(failure, at - 1, at + 2, listed, "E0113", (at, at + 1), message, write=write)
         return
     stop = _find(failure, frozenset(("RSQB",)), at + 1)
     if stop is None:
@@ -477,7 +477,7 @@ def _generic_type(failure: Failure) -> Iterator[Repair]:
     inner = failure.text(at + 1, stop)
     if before.text == "Optional":
         optional = Token("QMARK", "?", failure.tokens[stop].start, failure.tokens[stop].end)
-        tokens = (*failure.tokens[at + 1 : stop], optional)
+        tokens: tuple[Token, ...] = (*failure.tokens[at + 1 : stop], optional)
         write = f"{inner}?"
         message = f"a type that allows null is written `{write}`"
     elif before.text.lower() in ("list", "array", "sequence"):

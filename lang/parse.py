@@ -97,8 +97,8 @@ def _tree(tokens: list[Token]) -> Any:
     """Lark's tree of one declaration; None if it does not parse."""
     from lark import UnexpectedInput
 
-    machine = _lark().parse_interactive(start="item")
-    feed: Any = machine.feed_token
+    machine: Any = _lark().parse_interactive(start="item")
+    feed = machine.feed_token
     try:
         for token in tokens:
             feed(token)

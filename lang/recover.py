@@ -26,7 +26,7 @@ _MOST = 40  # edits in one declaration before it is given up
 
 _INSERTABLE = (
     "COMMA", "COLON", "VBAR", "RPAR", "RSQB", "RBRACE", "EQUAL", "LPAR", "LBRACE", "LSQB",
-    "ARROW", "THEN", "ELSE", "AS", "RANGE", "ERROR", "PLUS", "IN", "NAME", "KEY", "STRING",
+    "ARROW", "THEN", "ELSE", "AS", "ERROR", "PLUS", "RANGE", "IN", "NAME", "KEY", "STRING",
 )  # fmt: skip
 _REPLACING = (
     "COMMA", "COLON", "VBAR", "RPAR", "RSQB", "RBRACE", "EQUAL", "ARROW", "LPAR", "LBRACE",
