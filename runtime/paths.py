@@ -26,6 +26,8 @@ def find_inputs(paths: str | Sequence[str], base: Path, suffixes: Sequence[str] 
     order. Of a folder, the files with one of the ``suffixes`` at any depth, hidden ones aside.
     Raises ``UsageError`` P0001 where a path does not exist, P0002 where nothing matches.
     """
+    if not paths:
+        raise UsageError("no path is given", code="P0002")
     found: dict[str, Path] = {}
     for path in [paths] if isinstance(paths, str) else paths:
         for file in _find(path, base, suffixes):

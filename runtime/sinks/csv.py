@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-from io import StringIO
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from dpipe.lang import types
@@ -24,9 +24,9 @@ class Csv:
             raise UsageError(f"`separator: {separator!r}` is not one character other than a quote")
         self._out = out
         self._columns = [(field.name, isinstance(field.type, types.Json)) for field in row.fields]
-        self._line = StringIO()
-        self._writer = csv.writer(self._line, delimiter=separator, lineterminator="\n")
-        self._write(list(row.names()))
+        self._separator = separator
+        self._special = re.compile(f'[{re.escape(separator)}"\r\n]')
+        self._write(row.names())
 
     def put(self, record: Values) -> None:
         self._write([_cell(record.get(name), name, loose) for name, loose in self._columns])
@@ -34,11 +34,14 @@ class Csv:
     def close(self) -> None:
         pass
 
-    def _write(self, cells: list[str]) -> None:
-        self._line.seek(0)
-        self._line.truncate()
-        self._writer.writerow(cells)
-        self._out.write(self._line.getvalue().encode())
+    def _write(self, cells: Iterable[str]) -> None:
+        # A line of one empty cell would be a blank line, which is none.
+        line = self._separator.join(map(self._quoted, cells)) or '""'
+        self._out.write(f"{line}\n".encode())
+
+    def _quoted(self, cell: str) -> str:
+        """RFC 4180, where line ends of any kind are quoted."""
+        return '"' + cell.replace('"', '""') + '"' if self._special.search(cell) else cell
 
 
 def _cell(value: Any, name: str, loose: bool) -> str:

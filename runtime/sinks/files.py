@@ -18,7 +18,8 @@ from typing import Any, BinaryIO
 from dpipe.lang import types
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.paths import safe_name
-from dpipe.runtime.sinks.base import Out, Writer, encode
+from dpipe.runtime.render import render
+from dpipe.runtime.sinks.base import Out, Writer
 from dpipe.runtime.values import Values
 
 MOST_OPEN = 64
@@ -112,7 +113,7 @@ class Output:
         self._previous = tuple(previous)
         self._files = OpenFiles(most_open)
         self._writers: dict[Path, Writer] = {}
-        self._places: dict[tuple[Any, ...], Path] = {}
+        self._places: dict[tuple[str, ...], Path] = {}
         for values in _known_partitions(partition):
             self._writer_at(values)
 
@@ -122,7 +123,11 @@ class Output:
         return list(self._writers)
 
     def put(self, record: Values, row: Values) -> None:
-        """Write a record into the file of its row; raises ``Misfit``, and writes nothing then."""
+        """Write a record into the file of its row.
+
+        Raises ``Misfit``, or ``NoValue`` where a value of the partition is null, and writes
+        nothing then.
+        """
         self._writer_at(tuple(row.get(name) for name in self._names)).put(record)
 
     def flush(self) -> None:
@@ -146,11 +151,11 @@ class Output:
         self._files.close()
 
     def _writer_at(self, values: tuple[Any, ...]) -> Writer:
-        path = self._places.get(values)
+        texts = tuple(map(render, values))
+        path = self._places.get(texts)
         if path is None:
-            names = (safe_name(_name_of(value)) for value in values)
-            path = self._path_of(dict(zip(self._names, names, strict=True)))
-            self._places[values] = path
+            names = dict(zip(self._names, map(safe_name, texts), strict=True))
+            path = self._places[texts] = self._path_of(names)
         writer = self._writers.get(path)
         if writer is None:
             writer = self._writers[path] = self._writer(PartialFile(path, self._files))
@@ -162,10 +167,6 @@ def _known_partitions(partition: tuple[types.Field, ...]) -> Iterator[tuple[str,
     members = [field.type.values for field in partition if isinstance(field.type, types.Enum)]
     if len(members) == len(partition):
         yield from product(*members)
-
-
-def _name_of(value: Any) -> str:
-    return value if isinstance(value, str) else encode(value).decode()
 
 
 def _settle(path: Path) -> None:

@@ -143,10 +143,10 @@ class _Taker:
         return [self.item(one) for one in found]
 
     def item(self, found: Read | Values) -> Item:
+        if not isinstance(found, Record | Unreadable):
+            found = self.plain(found)
         if isinstance(found, Unreadable):
             return Reject(self.name, "error", found.message, found.place, {})
-        if not isinstance(found, Record):
-            found = self.plain(found)
         fit = self.fit_cells if found.cells else self.fit
         try:
             values = fit(found.values) if fit else found.values
@@ -154,10 +154,10 @@ class _Taker:
             return Reject(self.name, "error", str(wrong), found.place, found.values)
         return Row(values, key_of(found.identity), found.place)
 
-    def plain(self, values: Values) -> Record:
+    def plain(self, found: Any) -> Read:
         """A record of a reader that gives dicts: told apart by content, placed by number."""
         self.count += 1
-        return Record(values, identity_of(values), f"{self.name}[{self.count - 1}]")
+        return record_of(found, f"{self.name}[{self.count - 1}]")
 
 
 def identity_of(values: Any) -> bytes:
@@ -180,6 +180,13 @@ def batched(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
     finally:
         if hasattr(left, "close"):
             left.close()
+
+
+def record_of(value: Any, place: str) -> Read:
+    """A record that has no raw form of its own."""
+    if not isinstance(value, dict):
+        return not_a_record(value, place)
+    return Record(value, identity_of(value), place)
 
 
 def not_a_record(value: Any, place: str) -> Unreadable:

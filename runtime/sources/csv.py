@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,8 +29,8 @@ def read(path: str | list[str], separator: str = ",", *, context: Context) -> Re
 
 
 def _records(files: Sequence[Path], separator: str, context: Context) -> Iterator[Read]:
-    # The limit is the module's own, so a cell may have any length in every table.
-    csv.field_size_limit(sys.maxsize)
+    # The limit is the module's own, for every table; a C long holds it on all machines.
+    csv.field_size_limit(2**31 - 1)
     for file in files:
         yield from _table(file, separator, display(file, context.project))
 

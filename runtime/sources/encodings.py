@@ -64,6 +64,7 @@ def guess_file(file: BinaryIO) -> str:
     head = sample = file.read(_SAMPLE)
     while sample and sample.isascii() and 0 not in sample and file.tell() < _FURTHEST:
         sample = file.read(_SAMPLE)
+    sample += file.readline()  # a character that is cut in two would be no UTF-8
     file.seek(0)
     return guess(head if head.startswith(tuple(mark for mark, _ in _MARKS)) else sample)
 

@@ -14,11 +14,9 @@ from dpipe.runtime.sources.base import (
     Context,
     Read,
     Reading,
-    Record,
     Unreadable,
     batched,
-    identity_of,
-    not_a_record,
+    record_of,
 )
 from dpipe.runtime.sources.encodings import decode
 from dpipe.runtime.sources.files import reason
@@ -61,16 +59,10 @@ def _load(file: Path) -> Any:
 
 def _elements(found: Any, place: str) -> Iterator[Read]:
     if not isinstance(found, list):
-        yield _record(found, place)
+        yield record_of(found, place)
         return
     for index, element in enumerate(found):
-        yield _record(element, f"{place}[{index}]")
-
-
-def _record(value: Any, place: str) -> Read:
-    if not isinstance(value, dict):
-        return not_a_record(value, place)
-    return Record(value, identity_of(value), place)
+        yield record_of(element, f"{place}[{index}]")
 
 
 def _follow(value: Any, steps: Sequence[str]) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 
 from dpipe.runtime.paths import display, find_inputs
 from dpipe.runtime.sources.base import Context, Read, Reading, Record, Unreadable, batched
+from dpipe.runtime.sources.files import reason
 
 SUFFIXES = (".pdf",)
 DPI = 150
@@ -62,10 +63,10 @@ def _open(file: Path, name: str) -> Any:
     """The document, or why there is none."""
     pymupdf = _pymupdf()
     try:
-        data = file.read_bytes()
-        if not data:
-            return Unreadable(name, "the file is empty")
-        document = pymupdf.open(stream=data, filetype="pdf")
+        with file.open("rb") as opened:
+            if not opened.read(1):
+                return Unreadable(name, "the file is empty")
+        document = pymupdf.open(file, filetype="pdf")
         if document.needs_pass:
             document.close()
             return Unreadable(name, "encrypted: it opens with a password only")
@@ -73,7 +74,7 @@ def _open(file: Path, name: str) -> Any:
             document.close()
             return Unreadable(name, "has no pages")
     except OSError as e:
-        return Unreadable(name, f"cannot be read: {(e.strerror or 'no reason given').lower()}")
+        return Unreadable(name, reason(e))
     except Exception:  # of whatever kind MuPDF makes of a damaged file
         return Unreadable(name, "not a PDF, or damaged beyond repair")
     return document

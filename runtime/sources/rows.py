@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from dpipe.runtime.sources.base import (
-    Context,
-    Read,
-    Reading,
-    Record,
-    batched,
-    identity_of,
-    not_a_record,
-)
+from dpipe.runtime.sources.base import Context, Read, Reading, batched, record_of
 
 
 def read(records: list[Any], *, context: Context) -> Reading:
     """Each record, placed by its index."""
 
-    def record(index: int, value: Any) -> Read:
-        place = f"{context.name}[{index}]"
-        if not isinstance(value, dict):
-            return not_a_record(value, place)
-        return Record(value, identity_of(value), place)
+    def items() -> Iterator[Read]:
+        for index, value in enumerate(records):
+            yield record_of(value, f"{context.name}[{index}]")
 
-    return Reading((), lambda: batched(record(*each) for each in enumerate(records)))
+    return Reading((), lambda: batched(items()))

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpipe.lang.types import BOOL, FLOAT, INT, JSON, STR, Enum, Field, List, Record, optional
-from dpipe.runtime.errors import Misfit, UsageError
+from dpipe.runtime.errors import Misfit, NoValue, UsageError
 from dpipe.runtime.sinks import files
 from dpipe.runtime.sinks.alpaca import Alpaca
 from dpipe.runtime.sinks.base import Writer, encode
@@ -213,6 +213,7 @@ def test_csv_has_the_row_types_columns_and_json_in_cells() -> None:
     assert written(Csv, records, ".csv", TABLE) == (
         'text,n,x,ok,list,any\n"a, ""b""\nc",,0.5,true,"[""é""]","""5"""\n=1+1,3,7,false,[],word\n'
     )
+    assert written(Csv, [{"a": "x\ry"}, {"a": None}], ".csv") == 'a\n"x\ry"\n""\n'
     assert written(Csv, [], ".csv", TABLE) == "text,n,x,ok,list,any\n"
     assert written(Csv, [{"a": "x;y"}], ".csv", separator=";") == 'a\n"x;y"\n'
 
@@ -351,11 +352,12 @@ def test_several_enums_have_a_file_each_combination(tmp_path: Path) -> None:
 
 def test_other_values_have_a_file_where_a_row_has_them(tmp_path: Path) -> None:
     out = output(tmp_path, "{k}.jsonl", partition=(Field("k", STR),))
-    for value in ("../x", "", "a", "a", 3, True, None):
+    for value in ("../x", "", "a", "a", 3, 3.0, True):
         out.put({"a": 1}, {"k": value})
+    with pytest.raises(NoValue, match="null has no text"):
+        out.put({"a": 1}, {"k": None})
     paths = [path.name for path in out.complete()]
-    assert paths == ["%2E.%2Fx.jsonl", "%empty.jsonl", "a.jsonl", "3.jsonl", "true.jsonl",
-                     "null.jsonl"]  # fmt: skip
+    assert paths == ["%2E.%2Fx.jsonl", "%empty.jsonl", "a.jsonl", "3.jsonl", "true.jsonl"]
     assert (tmp_path / "a.jsonl").read_text() == '{"a":1}\n{"a":1}\n'
 
 

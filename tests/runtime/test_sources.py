@@ -6,6 +6,7 @@ import json
 import os
 import random
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -83,14 +84,16 @@ def test_a_name_with_glob_characters_is_first_a_name(tmp_path: Path) -> None:
     [
         ("no.txt", "P0001", "there is no file `no.txt` in "),
         ("no/a.txt", "P0001", "there is no file `no/a.txt` in "),
-        ("", "P0001", "is no path"),
+        (" ", "P0001", "is no path"),
+        ([], "P0002", "no path is given"),
+        ("", "P0002", "no path is given"),
         ("a\0b", "P0001", "is no path"),
         ("*.nope", "P0002", "`*.nope` matches no file in "),
         ("d", "P0002", "the folder `d` holds no `.txt` file"),
     ],
 )
 def test_a_missing_input_is_one_clear_line(
-    tmp_path: Path, path: str, code: str, message: str
+    tmp_path: Path, path: str | list[str], code: str, message: str
 ) -> None:
     tree(tmp_path, "d/a.md", "other.txt")
     with pytest.raises(UsageError) as caught:
@@ -546,6 +549,7 @@ def test_a_users_reader_is_an_async_generator_of_dicts(tmp_path: Path) -> None:
             yield {"q": "x", "n": from_}
             yield {"q": 1}
             yield {"q": object()}
+            yield "no record"  # type: ignore[misc]
         finally:
             closed.append(True)
 
@@ -554,6 +558,7 @@ def test_a_users_reader_is_an_async_generator_of_dicts(tmp_path: Path) -> None:
         {"q": "x", "n": 3},
         "src[1]: .q: expected str, found 1",
         "src[2]: .q: expected str, found a Python object",
+        "src[3]: expected a record, found a text",
     ]
     assert closed
 
@@ -577,6 +582,25 @@ def test_a_reader_that_nobody_reads_to_the_end_closes_its_file(tmp_path: Path) -
 
     # an open file would be a ResourceWarning, and warnings are errors
     assert 0 < trio.run(main) < 2000
+
+
+@pytest.mark.parametrize("batches", [0, 1, 3])
+def test_a_reader_that_is_cancelled_closes_its_file(tmp_path: Path, batches: int) -> None:
+    (tmp_path / "in.jsonl").write_text('{"a": 1}\n' * 2000)
+
+    async def main() -> None:
+        source = open_source(
+            jsonl.read, {"path": "in.jsonl"}, Context("s", tmp_path, tmp_path), None
+        )
+        with trio.CancelScope() as scope:
+            async with aclosing(aiter(source)) as rows:  # type: ignore[type-var]
+                for _ in range(batches):
+                    await anext(rows)
+                scope.cancel()
+                await anext(rows)
+        assert scope.cancelled_caught
+
+    trio.run(main)
 
 
 # -- pdf -----------------------------------------------------------------------------------------
