@@ -28,9 +28,8 @@ def command(paths: tuple[str, ...], types: bool, strict: bool, style: str | None
 
     result = dpipe.check(*(paths or (".",)))
     if types:
-        for compiled in result.programs:
-            for line in row_lines(compiled):
-                console.say(line)
+        for line in (line for compiled in result.programs for line in row_lines(compiled)):
+            console.say(line)
         console.say()
     tell_findings(result.diagnostics, result.sources, sys.stdout, style or _usual_format())
     bad = ("error", "warning") if strict else ("error",)

@@ -86,7 +86,7 @@ def _formatted(name: str, text: str) -> _Formatted | None:
 def _write(done: list[_Formatted]) -> None:
     for each in done:
         if each.name == STDIN:
-            sys.stdout.write(each.after)
+            click.echo(each.after, nl=False)
         elif each.changed:
             Path(each.name).write_text(each.after, encoding="utf-8", newline="\n")
             console.say(f"formatted {each.name}")

@@ -28,21 +28,17 @@ def command(form: str, file: Path) -> None:
 
 
 def _tokens(file: Path) -> Iterator[str]:
-    from dpipe.lang.scan import scan
+    from dpipe.lang.show import show_tokens
 
-    source = read_source(file)
-    for token in scan(source).tokens:
-        line, column = source.position(token.start)
-        yield f"{line}:{column}\t{token.type}\t{console.escape(token.text)}"
+    yield show_tokens(read_source(file)).rstrip("\n")
 
 
 def _tree(file: Path) -> Iterator[str]:
-    from dpipe.cli.outline import outline
     from dpipe.lang.diagnostics import Bag
     from dpipe.lang.parse import parse_module
+    from dpipe.lang.show import show_tree
 
-    source = read_source(file)
-    yield from outline(parse_module(source, Bag()), source)
+    yield show_tree(parse_module(read_source(file), Bag())).rstrip("\n")
 
 
 def _types(file: Path) -> Iterator[str]:

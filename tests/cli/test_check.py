@@ -39,9 +39,9 @@ def test_findings_exit_1_with_place_caret_and_help(dpipe: Dpipe, wrong: Path) ->
     done = dpipe("check", wrong)
     assert done.code == 1
     assert "error[E0306]: the row has no field `txt`" in done.out
-    assert "wrong.dpipe:5:29" in done.out
+    assert "wrong.dpipe:5:30" in done.out
     assert "did you mean `.text`?" in done.out
-    assert done.out.splitlines()[-1] == "1 error in 1 file"
+    assert done.out.splitlines()[-1] == "1 error, 0 warnings in 1 file"
 
 
 def test_output_that_is_no_terminal_has_no_colour(dpipe: Dpipe, wrong: Path) -> None:
@@ -50,7 +50,7 @@ def test_output_that_is_no_terminal_has_no_colour(dpipe: Dpipe, wrong: Path) -> 
 
 def test_short_is_a_line_a_finding(dpipe: Dpipe, wrong: Path) -> None:
     first = dpipe("check", "--format", "short", wrong).out.splitlines()[0]
-    assert first.startswith("wrong.dpipe:5:29: E0306 ")
+    assert first.startswith("wrong.dpipe:5:30: E0306 ")
 
 
 def test_json_has_facts_in_fields(dpipe: Dpipe, wrong: Path) -> None:
@@ -77,7 +77,7 @@ def test_on_github_findings_become_annotations(
 def test_a_folder_is_all_its_programs(dpipe: Dpipe, clean: Path, wrong: Path) -> None:
     done = dpipe("check")
     assert done.code == 1
-    assert done.out.splitlines()[-1] == "1 error in 2 files"
+    assert done.out.splitlines()[-1] == "1 error, 0 warnings in 2 files"
 
 
 def test_a_file_that_two_programs_import_is_told_once(dpipe: Dpipe, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_file_that_two_programs_import_is_told_once(dpipe: Dpipe, tmp_path: Pa
         text = text.replace("len(.text)", "len(s.f(.text))")
         (tmp_path / f"{name}.dpipe").write_text(text)
     done = dpipe("check", "one.dpipe", "two.dpipe")
-    assert done.out.splitlines()[-1] == "1 error in 3 files"
+    assert done.out.splitlines()[-1] == "1 error, 0 warnings in 3 files"
 
 
 def test_types_prints_the_row_after_each_stage(dpipe: Dpipe, clean: Path) -> None:

@@ -16,11 +16,6 @@ def ugly(tmp_path: Path) -> Path:
     return file
 
 
-def layout(dpipe: Dpipe, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(UGLY.encode())))
-    return dpipe("fmt", "-").out
-
-
 def test_fmt_writes_the_layout_and_then_leaves_it(dpipe: Dpipe, ugly: Path) -> None:
     first = dpipe("fmt", ugly)
     assert (first.code, first.out) == (0, f"formatted {ugly}\n")
@@ -39,14 +34,16 @@ def test_check_lists_and_writes_nothing(dpipe: Dpipe, ugly: Path) -> None:
 def test_diff_shows_and_writes_nothing(dpipe: Dpipe, ugly: Path) -> None:
     done = dpipe("fmt", "--diff", ugly)
     assert done.code == 1
-    assert '-source docs=text( "a.txt" )\n+source docs = text("a.txt")\n' in done.out
+    assert '\n-source docs=text( "a.txt" )\n' in done.out
+    assert '\n+source docs = text("a.txt")\n' in done.out
     assert ugly.read_text() == UGLY
 
 
 def test_a_dash_reads_and_writes_the_standard_streams(
     dpipe: Dpipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert 'source docs = text("a.txt")\n' in layout(dpipe, monkeypatch)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(UGLY.encode())))
+    assert 'source docs = text("a.txt")\n' in dpipe("fmt", "-").out
 
 
 def test_a_folder_is_all_its_programs(dpipe: Dpipe, ugly: Path) -> None:

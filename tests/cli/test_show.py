@@ -18,14 +18,14 @@ def program(tmp_path: Path) -> Path:
 
 def test_tokens_have_their_place_and_kind(dpipe: Dpipe, program: Path) -> None:
     lines = dpipe("show", "tokens", program).out.splitlines()
-    assert lines[:3] == ["1:1\tDPIPE\tdpipe", "1:7\tINT\t1", "3:1\tSOURCE\tsource"]
+    assert lines[:3] == ["1:1\tDPIPE\t'dpipe'", "1:7\tINT\t'1'", "3:1\tSOURCE\t'source'"]
 
 
 def test_the_tree_is_indented(dpipe: Dpipe, program: Path) -> None:
     lines = dpipe("show", "tree", program).out.splitlines()
-    assert lines[0].startswith("Module@1:1 ")
-    assert lines[1] == "  items: SourceItem@3:1"
-    assert lines[2] == "    name: Name@3:8 text='docs'"
+    assert lines[0].startswith("Module ")
+    assert lines[1].startswith("  items: SourceItem name=docs ")
+    assert lines[2].startswith("    value: Call ")
 
 
 def test_a_broken_program_still_has_tokens_and_a_tree(dpipe: Dpipe, program: Path) -> None:
