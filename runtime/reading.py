@@ -99,6 +99,8 @@ def _read_json(text: str, result: Type) -> Read:
             found = fitted
     except Broken as broken:
         return Failed("malformed", f"the reply is not valid JSON: {broken}")
+    except RecursionError:
+        return Failed("malformed", "the reply is nested too deeply")
     if found is not _NONE:
         return Ok(found)
     if is_refusal(text):

@@ -129,7 +129,7 @@ class Answerer:
         options = self.options
         if options.key is not None and authorization != f"Bearer {options.key}":
             return _error(401, "Incorrect API key provided", "invalid_api_key")
-        if path.endswith("/models"):
+        if path == "/v1/models":
             data = [{"id": each, "object": "model"} for each in options.models or ["any"]]
             return _json(200, {"object": "list", "data": data})
         try:
@@ -139,9 +139,9 @@ class Answerer:
         if options.models is not None and asked.get("model") not in options.models:
             told = f"The model `{asked.get('model')}` does not exist"
             return _error(404, told, "model_not_found")
-        if path.endswith("/embeddings"):
+        if path == "/v1/embeddings":
             return self._embeddings(asked)
-        if path.endswith("/completions"):
+        if path in ("/v1/chat/completions", "/v1/completions"):
             return self._completion(asked)
         return _error(404, f"Unknown request URL: POST {path}", "unknown_url")
 

@@ -7,8 +7,11 @@ means in ``statuses``.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 import openai
@@ -16,11 +19,14 @@ import trio
 from openai import AsyncOpenAI, Omit, RequestOptions
 
 from dpipe.lang.types import Type
+from dpipe.runtime.errors import UsageError
 from dpipe.runtime.models import wire
+from dpipe.runtime.models.connection import Answer
 from dpipe.runtime.models.options import ModelOptions
 from dpipe.runtime.models.protocol import Reply, Request, Unavailable
 from dpipe.runtime.models.statuses import Who, blames_schema, is_filtered, raise_for
-from dpipe.runtime.models.transport import Answer, Road
+from dpipe.runtime.models.transport import NotSpoken, Origin, Pool, Road
+from dpipe.runtime.secrets import Secret
 
 
 def openai_model(name: str, id: str, options: ModelOptions) -> OpenAIModel:
@@ -175,6 +181,25 @@ class SdkRoad:
         await self._client.close()
 
 
+class FirstRoad:
+    """The fast road, until it meets what only the slow one can follow."""
+
+    def __init__(self, fast: Road, slow: Road) -> None:
+        self._roads = (fast, slow)
+        self._road = fast
+
+    async def post(self, path: str, body: bytes) -> Answer:
+        try:
+            return await self._road.post(path, body)
+        except NotSpoken:
+            self._road = self._roads[1]
+            return await self._road.post(path, body)
+
+    async def aclose(self) -> None:
+        for road in self._roads:
+            await road.aclose()
+
+
 def least_busy(endpoints: Sequence[Endpoint]) -> Endpoint:
     return min(endpoints, key=lambda endpoint: endpoint.in_flight)
 
@@ -187,14 +212,65 @@ def _endpoints(name: str, id: str, options: ModelOptions) -> list[Endpoint]:
 
 
 def _road(url: str, options: ModelOptions) -> Road:
-    return SdkRoad(_client(url, options), keyless=options.key is None)
+    client = _client(url, options)
+    slow = SdkRoad(client, keyless=options.key is None)
+    if not _is_plain(url):
+        return slow
+    return FirstRoad(Pool(_origin(client, keyless=options.key is None)), slow)
 
 
 def _client(url: str, options: ModelOptions) -> AsyncOpenAI:
     """The SDK's client, without retries of its own."""
     return AsyncOpenAI(
         base_url=url,
-        api_key=options.key.reveal().strip() if options.key else "none",
+        api_key=_key(options.key) if options.key else "none",
         timeout=options.timeout,
         max_retries=0,
     )
+
+
+def _key(secret: Secret) -> str:
+    """The key as a header can hold it."""
+    key = secret.reveal().strip()
+    if key.isascii() and key.isprintable() and key:
+        return key
+    raise UsageError(
+        f"what `{secret.name}` holds is no key: it is empty, or has line ends or foreign letters",
+        hint=f"put the key alone into the variable `{secret.name}`",
+    )
+
+
+def _is_plain(url: str) -> bool:
+    """Whether an endpoint is reached without a proxy, a password or a query in its address."""
+    parts = urlsplit(url)
+    if parts.username is not None or parts.query:
+        return False
+    proxies = getproxies()
+    proxied = "all" in proxies or parts.scheme in proxies
+    return not proxied or bool(proxy_bypass(parts.hostname or ""))
+
+
+def _origin(client: AsyncOpenAI, *, keyless: bool) -> Origin:
+    """Where the SDK would send a request, with the headers that it would give it."""
+    url = client.base_url
+    sent = {**client.auth_headers, **client.default_headers}
+    headers = {
+        name.lower(): value
+        for name, value in sent.items()
+        if isinstance(value, str) and not (keyless and name.lower() == "authorization")
+    }
+    secure = url.scheme == "https"
+    return Origin(
+        url.host,
+        url.port or (443 if secure else 80),
+        url.path.rstrip("/"),
+        headers,
+        _tls_context() if secure else None,
+    )
+
+
+def _tls_context() -> ssl.SSLContext:
+    """What the SDK's HTTP client trusts, for HTTP/1.1."""
+    context = httpx2.create_ssl_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

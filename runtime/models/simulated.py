@@ -175,7 +175,7 @@ class _Writer:
     def _number(self, low: float | None, high: float | None) -> float:
         least = low if low is not None else min(0.0, high or 0.0)
         most = high if high is not None else max(1.0, least + 1.0)
-        return min(most, round(least + self._grade() * (most - least), 3))
+        return min(most, max(least, round(least + self._grade() * (most - least), 3)))
 
     def _grade(self) -> float:
         """Mostly in the upper half, as judges grade."""

@@ -29,6 +29,11 @@ class Slots:
         self._latency = 0.0
         self._best = inf
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a place."""
+        return len(self._line)
+
     async def take(self) -> None:
         """Wait for a place; whoever gives one back hands it on, so nobody overtakes."""
         if self.in_use < int(self.limit) and not self._line:

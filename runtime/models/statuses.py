@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from dpipe.runtime.errors import EndpointRefused
+from dpipe.runtime.models.connection import Answer
 from dpipe.runtime.models.protocol import RejectedRequest, Unavailable
-from dpipe.runtime.models.transport import Answer
 from dpipe.runtime.models.wire import ErrorReply, error_of
 from dpipe.runtime.secrets import SHOWN, Secret
 

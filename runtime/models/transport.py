@@ -1,19 +1,21 @@
-"""How the bytes of a call travel: a path and a body out, a status, headers and a body back."""
+"""How the bytes of a call travel: a path and a body out, an answer back.
+
+``Pool`` is the fast way: plain HTTP/1.1 over connections that are kept. It knows nothing of
+proxies, redirects and compression; what it does not speak it says with ``NotSpoken``.
+"""
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import Protocol
 
+import trio
 from msgspec import Struct
 
-
-class Answer(Struct, frozen=True):
-    """An HTTP answer, whatever its status; header names are lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+from dpipe.runtime.errors import EndpointRefused
+from dpipe.runtime.models.connection import Answer, Connection, Stale
+from dpipe.runtime.models.protocol import Unavailable
 
 
 class Road(Protocol):
@@ -22,3 +24,112 @@ class Road(Protocol):
     async def post(self, path: str, body: bytes) -> Answer: ...
 
     async def aclose(self) -> None: ...
+
+
+class NotSpoken(Exception):
+    """An answer that only a full HTTP client can follow."""
+
+
+class Origin(Struct, frozen=True):
+    """Where an endpoint is and what goes with every request to it.
+
+    ``path`` is the base path without a slash at its end; ``tls`` None is plain HTTP.
+    """
+
+    host: str
+    port: int
+    path: str
+    headers: Mapping[str, str]
+    tls: ssl.SSLContext | None
+
+    def head(self, path: str) -> bytes:
+        """A request up to the length of its body, which is to follow."""
+        default = 80 if self.tls is None else 443
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        authority = host if self.port == default else f"{host}:{self.port}"
+        lines = [
+            f"POST {self.path}{path} HTTP/1.1",
+            f"host: {authority}",
+            *(f"{name}: {value}" for name, value in self.headers.items()),
+            "accept-encoding: identity",
+            "content-length: ",
+        ]
+        return "\r\n".join(lines).encode("latin-1")
+
+
+class Pool:
+    """Connections to one origin, the last one used taken first: no call looks through them."""
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._idle: list[Connection] = []
+        self._heads: dict[str, bytes] = {}
+
+    async def post(self, path: str, body: bytes) -> Answer:
+        head = self._heads.get(path)
+        if head is None:
+            head = self._heads[path] = self._origin.head(path)
+        answer = await self._exchange(b"%s%d\r\n\r\n%s" % (head, len(body), body))
+        if 300 <= answer.status < 400 or "content-encoding" in answer.headers:
+            raise NotSpoken
+        return answer
+
+    async def aclose(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    async def _exchange(self, message: bytes) -> Answer:
+        """On a kept connection, or a new one if the other side closed that meanwhile."""
+        if self._idle:
+            try:
+                return await self._on(self._idle.pop(), message)
+            except Stale:
+                pass
+        return await self._on(await connect(self._origin), message)
+
+    async def _on(self, connection: Connection, message: bytes) -> Answer:
+        answer = await connection.exchange(message)
+        if connection.reusable:
+            self._idle.append(connection)
+        return answer
+
+
+async def connect(origin: Origin) -> Connection:
+    """A new connection; raises ``Unavailable``, or ``EndpointRefused`` where trust is missing."""
+    where = f"{origin.host}:{origin.port}"
+    try:
+        stream = await trio.open_tcp_stream(origin.host, origin.port)
+    except OSError as error:
+        raise Unavailable(
+            f"no connection to {where}: {_reason(error)}", kind="connection"
+        ) from None
+    if origin.tls is None:
+        return Connection(stream, stream.socket)
+    secure = trio.SSLStream(stream, origin.tls, server_hostname=origin.host, https_compatible=True)
+    try:
+        await secure.do_handshake()
+    except trio.BrokenResourceError as error:
+        stream.socket.close()
+        raise _handshake_failed(where, error.__cause__) from None
+    except BaseException:
+        stream.socket.close()
+        raise
+    return Connection(secure, stream.socket)
+
+
+def _handshake_failed(where: str, cause: BaseException | None) -> Exception:
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return EndpointRefused(
+            f"the certificate of {where} is not trusted: {cause.verify_message}",
+            hint="name the file of its authority in the variable SSL_CERT_FILE",
+        )
+    return Unavailable(f"no TLS connection to {where}: {cause}", kind="connection")
+
+
+def _reason(error: OSError) -> str:
+    """The system's word for it, also where several addresses were tried."""
+    cause = error.__cause__
+    if isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    inner = cause if isinstance(cause, OSError) else error
+    return inner.strerror or str(inner)

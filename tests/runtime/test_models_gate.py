@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from dpipe.lang.types import STR
-from dpipe.runtime.models.gate import ATTEMPTS, CallEnded, Gate, GatedModel
+from dpipe.runtime.models.gate import ATTEMPTS, CallEnded, Gate, GatedModel, ignore
 from dpipe.runtime.models.options import ModelOptions, read_options
 from dpipe.runtime.models.protocol import (
     Message,
@@ -58,9 +58,11 @@ class Endpoint:
     async def aclose(self) -> None: ...
 
 
-def gated(endpoint: Endpoint, on_call: Callable[[CallEnded], None] | None = None, **options: Any):
+def gated(
+    endpoint: Endpoint, on_call: Callable[[CallEnded], None] = ignore, **options: Any
+) -> GatedModel:
     read = ModelOptions.model_validate({"url": "http://x", **options})
-    gate = Gate("fake", read, on_call=on_call or (lambda event: None))
+    gate = Gate("fake", read, on_call=on_call)
     return GatedModel(endpoint, gate)
 
 
