@@ -7,7 +7,7 @@ in it before anybody sees the answer, and the model's slot is free again before 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -17,10 +17,8 @@ from msgspec.structs import replace
 from dpipe.lang.types import Type
 from dpipe.runtime import reading
 from dpipe.runtime.answerers import Failed, Seat, Value
-from dpipe.runtime.events import CallEnded, ModelCount
 from dpipe.runtime.journal import Journal, Recorded
 from dpipe.runtime.keys import draw_key, request_key
-from dpipe.runtime.models.options import Price
 from dpipe.runtime.models.protocol import (
     Message,
     Model,
@@ -50,43 +48,16 @@ class Question(Struct, frozen=True):
 
 
 class Endpoint(Struct, frozen=True):
-    """A model of the program as it is asked: behind its gate, with what its calls cost.
+    """A model of the program, behind its gate.
 
-    ``sampling`` are its declared options; ``seeded`` says that it wants the draw as a ``seed``.
+    ``sampling`` are its declared options, ``context`` the tokens that prompt and answer may have
+    together; ``seeded`` says that it draws by a number that it is given.
     """
 
     model: Model
     sampling: Mapping[str, Any]
-    price: Price | None = None
     context: int | None = None
     seeded: bool = False
-
-    def cost(self, usage: Usage) -> float | None:
-        """USD; None where the program gives no price."""
-        if self.price is None:
-            return None
-        return (usage.input * self.price.input + usage.output * self.price.output) / 1e6
-
-
-class Meter:
-    """What one model has been asked in this run. ``recalled`` counts answers of the journal."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.recalled = 0
-        self.usage = Usage()
-        self.cost: float | None = None
-        self.in_flight = 0
-
-    def add(self, usage: Usage, cost: float | None) -> None:
-        self.calls += 1
-        self.usage = Usage(self.usage.input + usage.input, self.usage.output + usage.output)
-        if cost is not None:
-            self.cost = (self.cost or 0.0) + cost
-
-    def count(self, name: str) -> ModelCount:
-        usage = self.usage
-        return ModelCount(name, self.calls, usage.input, usage.output, self.cost, self.in_flight)
 
 
 class Chain:
@@ -200,16 +171,13 @@ class Asker:
         self,
         endpoints: Mapping[str, Endpoint],
         journal: Journal,
-        tell: Callable[[CallEnded], None],
         *,
         replay: bool = False,
     ) -> None:
-        self.meters = {name: Meter() for name in endpoints}
+        self.recalls = 0
         self._endpoints = endpoints
         self._journal = journal
-        self._tell = tell
         self._replay = replay
-        self._began = trio.current_time()
         self._under_way: dict[bytes, trio.Event] = {}
 
     def query(
@@ -232,6 +200,7 @@ class Asker:
             await other.wait()
         chain = self._look_up(query)
         if chain.verdict is not None:
+            self.recalls += 1
             return chain.verdict
         self._under_way[query.key] = trio.Event()
         try:
@@ -241,10 +210,13 @@ class Asker:
 
     async def got_over(self, query: Query, failure: Failed) -> None:
         """Keep that a row went on in spite of this failure: it takes the same road ever after."""
-        if not self._replay and not self._journal.recall(query.turn):
+        if not self.is_got_over(query):
             await self._journal.record(
                 query.turn, 0, outcome=failure.outcome, message=failure.message
             )
+
+    def is_got_over(self, query: Query) -> bool:
+        return self._replay or bool(self._journal.recall(query.turn))
 
     def _look_up(self, query: Query) -> Chain:
         """The attempts so far; without a verdict where a call is needed."""
@@ -254,9 +226,7 @@ class Asker:
         chain = Chain(query.request, query.seat.model, query.retry, endpoint.context, standing)
         if chain.verdict is None and recorded and (turn := self._journal.recall(query.turn)):
             chain.verdict = Failed(turn[-1].outcome, turn[-1].message)
-        if chain.verdict is not None:
-            self.meters[query.seat.model].recalled += 1
-        elif self._replay:
+        if chain.verdict is None and self._replay:
             chain.verdict = Failed("unavailable", "a replay, and the journal has no answer to this")
         return chain
 
@@ -293,39 +263,15 @@ class Asker:
     async def _attempt(self, query: Query, chain: Chain) -> Recorded:
         """Send the chain's request; whatever comes of it is an entry of the journal."""
         endpoint = self._endpoints[query.seat.model]
-        meter = self.meters[query.seat.model]
-        began = trio.current_time()
-        meter.in_flight += 1
-        try:
-            ending = await _sent(endpoint.model, self._drawn(endpoint, query, chain))
-        finally:
-            meter.in_flight -= 1
-        self._told(query.seat.model, ending, trio.current_time() - began)
-        limit = chain.request.options.get("max_tokens")
+        outcome, message, reply = await _sent(endpoint.model, self._drawn(endpoint, query, chain))
         return Recorded(
             chain.attempt,
             self._journal.run or 0,
-            ending.outcome,
-            ending.message,
-            ending.reply,
-            limit,
+            outcome,
+            message,
+            reply,
+            chain.request.options.get("max_tokens"),
             model=endpoint.model.scope,
-        )
-
-    def _told(self, name: str, ending: Ending, latency: float) -> None:
-        usage = ending.reply.usage if ending.reply else Usage()
-        cost = self._endpoints[name].cost(usage)
-        self.meters[name].add(usage, cost)
-        elapsed = trio.current_time() - self._began
-        self._tell(
-            CallEnded(
-                elapsed=elapsed,
-                model=name,
-                outcome=ending.outcome,
-                latency=latency,
-                usage=usage,
-                cost=cost,
-            )
         )
 
     def _drawn(self, endpoint: Endpoint, query: Query, chain: Chain) -> Request:
@@ -336,22 +282,17 @@ class Asker:
         return replace(chain.request, options={**chain.request.options, "seed": seed})
 
 
-class Ending(Struct, frozen=True):
-    """What came of a call."""
-
-    outcome: str
-    message: str
-    reply: Reply | None
-
-
-async def _sent(model: Model, request: Request) -> Ending:
+async def _sent(model: Model, request: Request) -> tuple[str, str, Reply | None]:
+    """Outcome, message and reply of a call."""
     try:
         reply = await model.complete(request)
     except RejectedRequest as rejected:
-        return Ending("rejected_request", rejected.message, None)
+        return "rejected_request", rejected.message, None
     except Unavailable as unavailable:
-        return Ending("unavailable", unavailable.message, None)
+        return "unavailable", unavailable.message, None
     read = reading.read_reply(reply, request.result)
-    if isinstance(read, reading.Failed):
-        return Ending(read.outcome, read.message, reply)
-    return Ending("ok", "", reply)
+    return (
+        (read.outcome, read.message, reply)
+        if isinstance(read, reading.Failed)
+        else ("ok", "", reply)
+    )

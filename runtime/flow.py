@@ -4,8 +4,8 @@ Demand flows backwards: when a reader leaves, the next ``put`` raises ``Unwanted
 that was handed over in vain is counted as surplus by the stage that it was handed to. So rows
 are conserved across every edge, whoever stops first.
 
-A line ends only where its writer says so (``close``). A writer that dies lets go of its end
-without a word; the reader then waits to be cancelled, and never takes a part for the whole.
+A line ends only where its writer says so (``close``). Of a writer that dies the reader hears
+nothing and waits to be cancelled, so it never takes a part for the whole.
 """
 
 from __future__ import annotations
@@ -60,7 +60,6 @@ class Line:
     def __init__(self, tally: Tally | None, depth: float = DEPTH) -> None:
         self._send, self._receive = trio.open_memory_channel[Batch](depth)
         self._tally = tally
-        self._complete = False
 
     async def put(self, batch: Batch) -> None:
         for start in range(0, len(batch), BATCH):
@@ -71,16 +70,11 @@ class Line:
                 raise Unwanted from None
 
     async def close(self) -> None:
-        self._complete = True
         self._send.close()
 
     def refuse(self, batch: Batch) -> None:
         if self._tally is not None:
             surplus(self._tally, batch)
-
-    def abandon(self) -> None:
-        """Let go of the writer's end without completing the line."""
-        self._send.close()
 
     def leave(self) -> None:
         """Read no more: what lies here is surplus, and the writer is told."""
@@ -95,8 +89,6 @@ class Line:
         try:
             return await self._receive.receive()
         except trio.EndOfChannel:
-            if not self._complete:
-                await trio.sleep_forever()
             raise StopAsyncIteration from None
 
 

@@ -1,0 +1,163 @@
+"""Every node of a program as the part that runs it, made before the first call of a model.
+
+What the user must mend comes out here as a ``UsageError``: missing inputs, outputs in the way of
+inputs, settings without sense, variables that are not set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from dpipe.lang import graph
+from dpipe.lang.graph import CheckNode, ConcatNode, Graph, SinkNode, SourceNode, StageNode, label_of
+from dpipe.runtime import content
+from dpipe.runtime.asking import Asker
+from dpipe.runtime.embedding import Embeddings
+from dpipe.runtime.endpoints import Endpoints, models_in
+from dpipe.runtime.errors import UsageError
+from dpipe.runtime.executor import Check, Concat, Feed, Part
+from dpipe.runtime.expressions import Expressions
+from dpipe.runtime.fit import fitter
+from dpipe.runtime.plan import SinkPath, Wiring, check_sinks, check_sources, folder_of, sink_path
+from dpipe.runtime.python import load
+from dpipe.runtime.record import Project
+from dpipe.runtime.settings import Settings
+from dpipe.runtime.sources.base import Context, Source, open_source
+from dpipe.runtime.stages import STAGES, ask
+from dpipe.runtime.stages.base import Step, Task
+from dpipe.runtime.stages.context import StageContext
+from dpipe.runtime.writing import Told, Writing
+
+_OURS = "dpipe."
+
+
+class Frame(Struct, frozen=True):
+    """What everything in a run is made from."""
+
+    program: Graph
+    wiring: Wiring
+    params: Mapping[str, Any]
+    expressions: Expressions
+    project: Project
+    settings: Settings
+
+    def nodes(self) -> Iterator[tuple[int, graph.Node]]:
+        return ((index, self.program.nodes[index]) for index in self.wiring.nodes)
+
+
+class Inputs(Struct, frozen=True):
+    """The opened sources by their nodes, and where the sinks will write by theirs."""
+
+    sources: Mapping[int, Source]
+    sinks: Mapping[int, SinkPath]
+
+
+def open_inputs(frame: Frame) -> Inputs:
+    """Find all that is read, and see that nothing of it is written; touches no content."""
+    _trust(frame)
+    sources: dict[int, Source] = {}
+    files: dict[str, tuple[Path, ...]] = {}
+    sinks: dict[int, SinkPath] = {}
+    for index, node in frame.nodes():
+        if isinstance(node, SourceNode):
+            sources[index] = _source(node, frame)
+            files[node.name] = sources[index].files
+        elif isinstance(node, SinkNode):
+            if (path := sink_path(node, frame.expressions)) is None:
+                raise UsageError(f"sink `{node.name}` says not which file it writes")
+            sinks[index] = path
+    allowed = frame.settings.allow_outside
+    check_sources(files, frame.project.root, allow_outside=allowed)
+    check_sinks(list(sinks.values()), files, frame.project.root, allow_outside=allowed)
+    return Inputs(sources, sinks)
+
+
+def _source(node: SourceNode, frame: Frame) -> Source:
+    args = {name: frame.expressions.constant(value) for name, value in node.args.items()}
+    context = Context(node.name, folder_of(node), frame.project.root)
+    try:
+        return open_source(load(node.target), args, context, node.row if node.declared else None)
+    except UsageError as error:
+        message = f"source `{node.name}`: {error.message}"
+        raise UsageError(message, code=error.code, hint=error.hint) from None
+
+
+def _trust(frame: Frame) -> None:
+    """Refuse to load a program's own Python unless the user lets it run."""
+    for _, node in frame.nodes():
+        for target in _targets(node):
+            if not (target.startswith(_OURS) or frame.settings.allow_python):
+                raise UsageError(
+                    f'{node.place}: the program runs its own Python, `python("{target}")`',
+                    hint="look at it, then add --allow-python",
+                )
+
+
+def _targets(node: graph.Node) -> Iterator[str]:
+    if isinstance(node, SourceNode | SinkNode):
+        yield node.target
+    if isinstance(node, SinkNode):
+        for _, computed in node.metrics:
+            yield from (metric.target for metric in computed.metrics)
+
+
+def models_used(frame: Frame) -> list[str]:
+    """The models that the run's nodes ask, in the order of the program."""
+    used = {name for _, node in frame.nodes() for name in models_in(node)}
+    return [name for name in frame.program.models if name in used]
+
+
+class Models(Struct, frozen=True):
+    """Who is asked, and through what."""
+
+    endpoints: Endpoints
+    asker: Asker
+    embeddings: Embeddings
+
+
+def assemble(frame: Frame, inputs: Inputs, models: Models, told: Told) -> dict[int, Part]:
+    """The part of each node."""
+    return {index: _part(index, node, frame, inputs, models, told) for index, node in frame.nodes()}
+
+
+def _part(
+    index: int, node: graph.Node, frame: Frame, inputs: Inputs, models: Models, told: Told
+) -> Part:
+    match node:
+        case SourceNode():
+            return Feed(inputs.sources[index], frame.settings.sample)
+        case ConcatNode():
+            return Concat()
+        case CheckNode():
+            return Check(label_of(node), fitter(node.row))
+        case SinkNode():
+            seed = frame.settings.seed
+            return Writing(node, frame.expressions, models.embeddings.vectors, told, seed=seed)
+        case StageNode():
+            return _stage(index, node, frame, models)
+
+
+def _stage(index: int, node: StageNode, frame: Frame, models: Models) -> Step | Task:
+    known = content.Program(frame.program.defs, frame.params)
+    salt = content.salt_of(frame.settings.seed, node, known)
+    context = StageContext(label_of(node), frame.expressions, salt, models.embeddings.embed)
+    if node.stage == "ask":
+        ahead = 1 if index in frame.wiring.above_limits else ask.AHEAD
+        return ask.build(node, context, _asking(frame, models), ahead=ahead)
+    if node.stage not in STAGES:
+        raise UsageError(f"{node.place}: the stage `{node.stage}` cannot be run yet")
+    return STAGES[node.stage](node, context)
+
+
+def _asking(frame: Frame, models: Models) -> ask.Program:
+    return ask.Program(
+        frame.program.prompts,
+        models.asker,
+        models.endpoints.sampling,
+        models.endpoints.at_once,
+        frame.project.root,
+    )

@@ -1,0 +1,109 @@
+"""The models that a run uses, opened: each behind its gate, with its meter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import trio
+from msgspec import Struct
+
+from dpipe.lang import graph
+from dpipe.runtime.asking import Endpoint
+from dpipe.runtime.events import CallEnded, ModelCount
+from dpipe.runtime.expressions import Expressions
+from dpipe.runtime.metering import Meter
+from dpipe.runtime.models.gate import GatedEmbedder, GatedModel
+from dpipe.runtime.models.make import make_model
+from dpipe.runtime.models.options import read_options
+
+_WAITING = 2
+"""Rows per place: while some answers are being committed, others are asked for."""
+
+
+class Endpoints:
+    """A run's models by name. ``close`` lets go of their connections."""
+
+    def __init__(
+        self,
+        program: graph.Graph,
+        used: Iterable[str],
+        expressions: Expressions,
+        *,
+        tell: Callable[[CallEnded], None],
+        clock: Callable[[], float],
+        seed: int = 0,
+    ) -> None:
+        """Raises ``UsageError`` for options that cannot be, or an environment that lacks one."""
+        self.models: dict[str, GatedModel | GatedEmbedder] = {}
+        self.asked: dict[str, Endpoint] = {}
+        self.described: dict[str, Any] = {}
+        self._expressions = expressions
+        self._meters: dict[str, Meter] = {}
+        for name in used:
+            declared = program.models[name]
+            options = _options(declared, expressions)
+            self.described[name] = {"id": expressions.constant(declared.id), **options}
+            meter = self._meters[name] = Meter(tell, clock)
+            model = make_model(
+                name,
+                declared.kind,
+                expressions.constant(declared.id),
+                options,
+                on_call=meter,
+                seed=seed,
+            )
+            self.models[name] = model
+            if isinstance(model, GatedModel):
+                read = read_options(name, options)
+                sampling = {**read.sampling, **read.body}
+                seeded = read.scheme == "simulated"
+                self.asked[name] = Endpoint(model, sampling, read.context, seeded)
+
+    def sampling(self, one: graph.One) -> tuple[str, Mapping[str, Any]]:
+        """The scope of a model, and its sampling options with those given in place."""
+        endpoint = self.asked[one.model]
+        given = {name: self._expressions.constant(value) for name, value in one.options}
+        given |= given.pop("body", {})
+        return endpoint.model.scope, {**endpoint.sampling, **given}
+
+    def embedder(self, one: graph.One) -> GatedEmbedder:
+        model = self.models[one.model]
+        assert isinstance(model, GatedEmbedder)
+        return model
+
+    def at_once(self, names: Collection[str]) -> int:
+        """How many rows to have under way so that no place of these models is idle."""
+        return _WAITING * sum(int(self.models[name].gate.slots.limit) for name in names)
+
+    def counts(self) -> tuple[ModelCount, ...]:
+        """What each model was asked so far."""
+        return tuple(meter.count(self.models[name].gate) for name, meter in self._meters.items())
+
+    async def close(self) -> None:
+        """Bounded, even where the run was cancelled: a connection is let go, not waited for."""
+        with trio.move_on_after(2.0, shield=True):
+            for model in self.models.values():
+                await model.aclose()
+
+
+def _options(declared: graph.ModelDef, expressions: Expressions) -> dict[str, Any]:
+    options = {name: expressions.constant(value) for name, value in declared.options}
+    if str(options.get("url", "")).startswith("scripted:"):
+        script = Path(declared.place.file).absolute().parent / options["url"][len("scripted:") :]
+        options["url"] = f"scripted:{script}"
+    return options
+
+
+def models_in(value: Any) -> Iterator[str]:
+    """The names of the models that a node, or a part of one, asks."""
+    if isinstance(value, graph.One):
+        yield value.model
+    if isinstance(value, Struct):
+        value = [getattr(value, name) for name in value.__struct_fields__]
+    elif isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from models_in(part)

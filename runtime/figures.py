@@ -1,0 +1,94 @@
+"""What ``report`` computes: aggregates over the rows of a sink, and expressions over them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+from dpipe.lang import graph
+from dpipe.runtime.answerers import Failed
+from dpipe.runtime.errors import NoValue
+from dpipe.runtime.expressions import Expressions
+from dpipe.runtime.metrics.base import Metric
+from dpipe.runtime.python import load
+from dpipe.runtime.values import Row, Values, key_of
+
+Vectors: TypeAlias = Callable[[graph.One, Sequence[str]], Awaitable[list[list[float] | Failed]]]
+
+
+class Aggregate:
+    """One aggregate: how to make it, and what of each row it is fed."""
+
+    def __init__(self, metric: graph.Metric, expressions: Expressions, salt: bytes) -> None:
+        self.embedder = metric.embedder
+        self._of = None if metric.value is None else expressions.over(metric.value, salt)
+        self._class = load(metric.target)
+        self._options = {name: expressions.constant(value) for name, value in metric.options}
+
+    def make(self) -> Metric:
+        made: Metric = self._class(**self._options)
+        return made
+
+    def value(self, row: Row) -> Any:
+        """What the row gives; raises ``NoValue``. ``count()`` is fed nothing in particular."""
+        return True if self._of is None else self._of(row)
+
+
+class Figures:
+    """The figures of a report, by label. ``start`` begins a count of its own."""
+
+    def __init__(
+        self,
+        computed: Sequence[tuple[str, graph.Computed]],
+        expressions: Expressions,
+        vectors: Vectors,
+    ) -> None:
+        self._vectors = vectors
+        self._aggregates: list[Aggregate] = []
+        self._labels: list[tuple[str, slice, Callable[[tuple[Any, ...]], Any]]] = []
+        for label, one in computed:
+            start = len(self._aggregates)
+            salts = (key_of(label, str(at)) for at in range(len(one.metrics)))
+            self._aggregates += map(Aggregate, one.metrics, [expressions] * len(one.metrics), salts)
+            names = tuple(f"${at}" for at in range(len(one.metrics)))
+            part = slice(start, len(self._aggregates))
+            self._labels.append((label, part, expressions.body(one.value, names)))
+
+    def start(self) -> list[Metric]:
+        return [aggregate.make() for aggregate in self._aggregates]
+
+    async def values(self, rows: Sequence[Row]) -> list[list[Any] | str]:
+        """What each row gives each aggregate; a text where a row has no value, saying why."""
+        found = [self._of_row(row) for row in rows]
+        for at, aggregate in enumerate(self._aggregates):
+            if aggregate.embedder is not None:
+                await self._embed(at, aggregate.embedder, found)
+        return found
+
+    def _of_row(self, row: Row) -> list[Any] | str:
+        try:
+            return [aggregate.value(row) for aggregate in self._aggregates]
+        except NoValue as reason:
+            return str(reason)
+
+    async def _embed(self, at: int, embedder: graph.One, found: list[list[Any] | str]) -> None:
+        """Put vectors in the place of an aggregate's texts."""
+        places = [n for n, one in enumerate(found) if isinstance(one, list) and one[at] is not None]
+        vectors = await self._vectors(embedder, [found[n][at] for n in places])
+        for n, vector in zip(places, vectors, strict=True):
+            values = found[n]
+            if isinstance(vector, Failed):
+                found[n] = vector.message
+            elif isinstance(values, list):
+                values[at] = vector
+
+    def result(self, metrics: Sequence[Metric]) -> Values:
+        """The figures; null for one that has no value, as a share of no rows."""
+        results = [metric.result() for metric in metrics]
+        figures: Values = {}
+        for label, part, body in self._labels:
+            try:
+                figures[label] = body(tuple(results[part]))
+            except NoValue:
+                figures[label] = None
+        return figures

@@ -1,0 +1,372 @@
+"""What a run will do, worked out before it: settings, sinks, who reads whom, which files.
+
+Pure: no trio, no model, nothing is opened. What the user must mend is a ``UsageError`` here,
+before any call.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from dpipe.lang import graph, types
+from dpipe.lang.graph import Graph, Node, SinkNode, SourceNode, StageNode, inputs_of
+from dpipe.runtime.errors import Misfit, NoValue, UsageError
+from dpipe.runtime.expressions import Expressions, parts_of
+from dpipe.runtime.fit import fit, from_text
+from dpipe.runtime.paths import inside
+
+# -- settings ------------------------------------------------------------------------------------
+
+
+def bind_params(
+    program: Graph, given: Mapping[str, Any], environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """Every param with its value: given (typed, or text as of a command line), else its default.
+
+    Raises ``UsageError`` P0009 for a name that is unknown, a value that does not fit, and a
+    param that has neither.
+    """
+    declared = {param.name: param for param in program.params}
+    for name in given:
+        if name not in declared:
+            raise _unknown(f"the program has no param `{name}`", name, declared, "P0009")
+    values = {name: _read(declared[name], value) for name, value in given.items()}
+    return {name: _value(name, declared, values, program, environ) for name in declared}
+
+
+def _read(param: graph.ParamDef, value: Any) -> Any:
+    try:
+        return from_text(value, param.type) if isinstance(value, str) else fit(value, param.type)
+    except Misfit as wrong:
+        raise UsageError(
+            f"param `{param.name}{wrong.path}`: {wrong.message}",
+            code="P0009",
+            hint=f"it is declared at {param.place}",
+        ) from None
+
+
+def _value(
+    name: str,
+    declared: Mapping[str, graph.ParamDef],
+    values: dict[str, Any],
+    program: Graph,
+    environ: Mapping[str, str],
+) -> Any:
+    """The value of a param, and before it of those that its default reads."""
+    if name in values:
+        return values[name]
+    param = declared[name]
+    if param.default is None:
+        raise UsageError(
+            f"param `{name}` is not set",
+            code="P0009",
+            hint=f"add `--{name.replace('_', '-')} …`, a value of type {types.show(param.type)}",
+        )
+    for other in _params_of(param.default, program):
+        _value(other, declared, values, program, environ)
+    try:
+        value = Expressions(program.defs, values, environ).constant(param.default)
+    except NoValue as reason:
+        raise UsageError(f"param `{name}` has no value: {reason}", code="P0009") from None
+    values[name] = _read(param, value) if not isinstance(value, str) else value
+    return values[name]
+
+
+def _params_of(expr: graph.Expr, program: Graph) -> Iterator[str]:
+    if isinstance(expr, graph.Param):
+        yield expr.name
+    if isinstance(expr, graph.CallDef):
+        yield from _params_of(program.defs[expr.function].body, program)
+    for part in parts_of(expr):
+        yield from _params_of(part, program)
+
+
+def _unknown(message: str, name: str, known: Iterable[str], code: str | None) -> UsageError:
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    listed = f"there is {', '.join(f'`{one}`' for one in names)}" if names else None
+    return UsageError(message, code=code, hint=f"did you mean `{near[0]}`?" if near else listed)
+
+
+def choose_sinks(program: Graph, only: Sequence[str]) -> tuple[int, ...]:
+    """The sinks to run, in the order of the program: all, or those that are named."""
+    names = {_sink(program, index).name: index for index in program.sinks}
+    for name in only:
+        if name not in names:
+            raise _unknown(f"the program has no sink `{name}`", name, names, None)
+    return tuple(index for name, index in names.items() if not only or name in only)
+
+
+def _sink(program: Graph, index: int) -> SinkNode:
+    node = program.nodes[index]
+    assert isinstance(node, SinkNode)
+    return node
+
+
+# -- who reads whom ------------------------------------------------------------------------------
+
+
+class Edge(Struct, frozen=True, order=True):
+    """``reader`` reads ``writer`` as the ``slot``-th of its ``inputs_of``."""
+
+    reader: int
+    slot: int
+    writer: int
+
+
+class Wiring(Struct, frozen=True):
+    """The nodes that the chosen sinks need, and how rows go between them.
+
+    ``readers`` are in the order of the program; ``rejects_to`` is, per node, the place in them of
+    the branch that leads to the first sink. ``unbounded`` edges may hold any number of rows;
+    all rows of the nodes ``above_limits`` meet a ``limit(n)``.
+    """
+
+    nodes: tuple[int, ...]
+    readers: Mapping[int, tuple[Edge, ...]]
+    rejects_to: Mapping[int, int]
+    unbounded: frozenset[Edge]
+    above_limits: frozenset[int]
+
+
+def wire(program: Graph, sinks: Sequence[int]) -> Wiring:
+    """How the rows of a program go to these sinks."""
+    nodes = tuple(sorted(_ancestors(program, sinks)))
+    readers: dict[int, list[Edge]] = {index: [] for index in nodes}
+    for index in nodes:
+        for slot, writer in enumerate(inputs_of(program.nodes[index])):
+            readers[writer].append(Edge(index, slot, writer))
+    first = _first_sinks(nodes, readers, sinks)
+    rejects_to = {
+        index: min(range(len(edges)), key=lambda at: first[edges[at].reader])
+        for index, edges in readers.items()
+        if edges
+    }
+    edges = {index: tuple(edges) for index, edges in readers.items()}
+    return Wiring(
+        nodes,
+        edges,
+        rejects_to,
+        _unbounded(program, nodes, edges),
+        _above_limits(program, nodes, edges),
+    )
+
+
+def _ancestors(program: Graph, indices: Iterable[int]) -> set[int]:
+    """The nodes themselves and all that they are made from."""
+    found: set[int] = set()
+    waiting = list(indices)
+    while waiting:
+        index = waiting.pop()
+        if index not in found:
+            found.add(index)
+            waiting += inputs_of(program.nodes[index])
+    return found
+
+
+def _first_sinks(
+    nodes: Sequence[int], readers: Mapping[int, Sequence[Edge]], sinks: Sequence[int]
+) -> dict[int, int]:
+    """For each node the place in ``sinks`` of the first one that its rows are bound for."""
+    first = {index: place for place, index in enumerate(sinks)}
+    for index in reversed(nodes):
+        if index not in first:
+            first[index] = min(first[edge.reader] for edge in readers[index])
+    return first
+
+
+def reading_order(node: Node) -> tuple[int, ...]:
+    """The slots of a node's inputs as it reads them, each to its end before the next.
+
+    A stage reads the flows in its arguments before the rows that it works on.
+    """
+    slots = tuple(range(len(inputs_of(node))))
+    return (*slots[1:], slots[0]) if isinstance(node, StageNode) and slots else slots
+
+
+def _unbounded(
+    program: Graph, nodes: Sequence[int], readers: Mapping[int, Sequence[Edge]]
+) -> frozenset[Edge]:
+    """The edges that must hold any number of rows, since waiting on them would be a deadlock.
+
+    A reader of several inputs lets those that it reads later wait. Where what waits is a branch
+    of a tee, its writer waits, and with it all that is made from the writer. So the writer needs
+    the earlier inputs to end first; where that needs the writer itself, however indirectly,
+    the branch is let off its bound. Everything else waits, and memory stays bounded.
+    """
+    needs: dict[int, set[int]] = {}
+    unbounded: set[Edge] = set()
+    for writer in nodes:
+        if len(readers[writer]) < 2:
+            continue
+        for edge in readers[writer]:
+            needed = _read_before(program, nodes, readers, edge)
+            if writer in _closure(needed, needs):
+                unbounded.add(edge)
+            else:
+                needs.setdefault(writer, set()).update(needed)
+    return frozenset(unbounded)
+
+
+def _read_before(
+    program: Graph,
+    nodes: Sequence[int],
+    readers: Mapping[int, Sequence[Edge]],
+    edge: Edge,
+) -> set[int]:
+    """All that must come to its end before what goes over an edge is read on."""
+    reached = {edge.reader}
+    entered = [edge]
+    for index in nodes:
+        if index in reached:
+            entered += readers[index]
+            reached |= {onward.reader for onward in readers[index]}
+    before: set[int] = set()
+    for one in entered:
+        node = program.nodes[one.reader]
+        order = reading_order(node)
+        earlier = order[: order.index(one.slot)]
+        before |= _ancestors(program, (inputs_of(node)[slot] for slot in earlier))
+    return before
+
+
+def _closure(start: set[int], needs: Mapping[int, set[int]]) -> set[int]:
+    found: set[int] = set()
+    waiting = list(start)
+    while waiting:
+        index = waiting.pop()
+        if index not in found:
+            found.add(index)
+            waiting += needs.get(index, ())
+    return found
+
+
+def _above_limits(
+    program: Graph, nodes: Sequence[int], readers: Mapping[int, Sequence[Edge]]
+) -> frozenset[int]:
+    """The nodes all of whose rows meet a ``limit(n)`` further down."""
+    above: set[int] = set()
+    for index in reversed(nodes):
+        edges = readers[index]
+        if edges and all(
+            edge.reader in above or _limits(program.nodes[edge.reader]) for edge in edges
+        ):
+            above.add(index)
+    return frozenset(above)
+
+
+def _limits(node: Node) -> bool:
+    return isinstance(node, StageNode) and node.stage == "limit" and "share" not in node.args
+
+
+# -- files ---------------------------------------------------------------------------------------
+
+
+class SinkPath(Struct, frozen=True):
+    """Where a sink writes: one file, or one a value of the fields in its path."""
+
+    sink: str
+    fields: tuple[str, ...]
+    of: Callable[[Mapping[str, str]], Path]
+
+    @property
+    def shown(self) -> Path:
+        """The path as the program has it, with its placeholders."""
+        return self.of({name: f"{{.{name}}}" for name in self.fields})
+
+    @property
+    def marked(self) -> str:
+        """The path with a mark for each field; its folder's links are followed."""
+        return str(_real(self.of(dict.fromkeys(self.fields, _MARK))))
+
+    @property
+    def folder(self) -> Path:
+        """The folder before the first placeholder."""
+        return Path(self.marked.partition(_MARK)[0] + "x").parent
+
+    def writes(self, file: Path) -> bool:
+        """Whether the sink may write at this place."""
+        shape = "[^/]+".join(map(re.escape, self.marked.split(_MARK)))
+        return re.fullmatch(shape, str(_real(file)), re.DOTALL) is not None
+
+
+_MARK = "\ue000"
+
+
+def _real(path: Path) -> Path:
+    """The path with the links of its folder followed: where a file of that name is replaced."""
+    return Path(os.path.realpath(path.parent), path.name)
+
+
+def folder_of(node: SourceNode | SinkNode) -> Path:
+    """What the paths of a node are relative to: the folder of the file in which it is written."""
+    return Path(node.place.file).absolute().parent
+
+
+def sink_path(node: SinkNode, expressions: Expressions) -> SinkPath | None:
+    """Where a sink writes; None for one that writes no file."""
+    if node.path is None:
+        return None
+    text = expressions.over_row(node.path)
+    base = folder_of(node)
+
+    def path_of(values: Mapping[str, str]) -> Path:
+        return Path(os.path.normpath(base / text(dict(values))))
+
+    return SinkPath(node.name, tuple(field.name for field in node.partition), path_of)
+
+
+def check_sinks(
+    paths: Sequence[SinkPath],
+    sources: Mapping[str, Sequence[Path]],
+    root: Path,
+    *,
+    allow_outside: bool,
+) -> None:
+    """Refuse sinks that would write over a source, each other, or outside the project.
+
+    ``sources`` are the files of each source that the run reads.
+    """
+    for at, path in enumerate(paths):
+        if not (allow_outside or inside(path.folder, root)):
+            raise UsageError(
+                f"sink `{path.sink}` would write `{path.shown}`, outside the project {root}",
+                hint="write below the project's folder, or add --allow-outside",
+            )
+        for other in paths[:at]:
+            if other.marked == path.marked:
+                raise UsageError(
+                    f"sinks `{other.sink}` and `{path.sink}` would both write `{path.shown}`",
+                    hint="give each its own path",
+                )
+        _spare_sources(path, sources)
+
+
+def _spare_sources(path: SinkPath, sources: Mapping[str, Sequence[Path]]) -> None:
+    for name, files in sources.items():
+        for file in files:
+            if path.writes(file) or path.writes(Path(os.path.realpath(file))):
+                raise UsageError(
+                    f"sink `{path.sink}` would write over `{file}`, which source `{name}` reads",
+                    hint="give the sink another path",
+                )
+
+
+def check_sources(
+    sources: Mapping[str, Sequence[Path]], root: Path, *, allow_outside: bool
+) -> None:
+    """Refuse sources outside the project, unless the user lets them."""
+    for name, files in sources.items():
+        for file in files:
+            if not allow_outside and not inside(file, root):
+                raise UsageError(
+                    f"source `{name}` would read `{file}`, outside the project {root}",
+                    hint="move it into the project's folder, or add --allow-outside",
+                )

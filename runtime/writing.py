@@ -1,0 +1,212 @@
+"""A sink at work: it binds each row's record, writes it, and puts rejects beside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
+from itertools import product
+from keyword import iskeyword
+from pathlib import Path
+from typing import Any, Protocol
+
+from dpipe.lang import graph, types
+from dpipe.runtime.errors import Misfit, NoValue
+from dpipe.runtime.expressions import Expressions
+from dpipe.runtime.figures import Figures, Vectors
+from dpipe.runtime.ledger import Tally
+from dpipe.runtime.metrics.base import Metric
+from dpipe.runtime.plan import SinkPath
+from dpipe.runtime.python import load
+from dpipe.runtime.sinks.base import Out, Writer
+from dpipe.runtime.sinks.files import Output, PartialFile
+from dpipe.runtime.sinks.rejects import Rejects
+from dpipe.runtime.values import Batch, Reject, Row, Values, key_of
+
+Bound = Callable[[Row], Values]
+
+
+class Told(Protocol):
+    """Whom a sink tells what becomes of its rows."""
+
+    def rejected(self, reject: Reject) -> None: ...
+
+    def written(self, path: Path, rows: int) -> None: ...
+
+
+class Writing:
+    """One sink. Its files take their names when ``run`` has seen the last row.
+
+    ``files`` are then the rows of each.
+    """
+
+    def __init__(
+        self,
+        node: graph.SinkNode,
+        expressions: Expressions,
+        vectors: Vectors,
+        told: Told,
+        *,
+        seed: int = 0,
+    ) -> None:
+        self.tally = Tally()
+        self.label = node.name
+        self.files: dict[Path, int] = {}
+        self._rows: Counter[Path] = Counter()
+        self.rejects: Rejects | None = None
+        self.rejected = 0
+        self._node = node
+        self._told = told
+        self._bound = _bound(node, expressions, seed)
+        self._options = {
+            f"{name}_" if iskeyword(name) else name: expressions.constant(value)
+            for name, value in node.options
+        }
+        self._class = load(node.target)
+        self._figures = Figures(node.metrics, expressions, vectors) if node.metrics else None
+        self._groups: dict[Hashable, tuple[Values, list[Metric]]] = {}
+        self._output: Output | None = None
+
+    def open(self, path: SinkPath, rejects: Path, previous: list[Path]) -> None:
+        """Begin the files; ``previous`` are those of the sink's earlier run."""
+        self._output = Output(self._writer, path.of, self._node.partition, previous)
+        self.rejects = Rejects(rejects)
+        for values in self._known():
+            self._group(values)
+
+    async def run(self, rows: AsyncIterator[Batch]) -> None:
+        """Write all rows, then give the files their names."""
+        async for batch in rows:
+            await self._write(batch)
+        self._complete()
+
+    def flush(self) -> None:
+        """Make what is written so far readable."""
+        if self._output and self.rejects:
+            self._output.flush()
+            self.rejects.flush()
+
+    def abandon(self) -> None:
+        """Leave what is written in the partial files."""
+        if self._output and self.rejects:
+            self._output.abandon()
+            self.rejects.abandon()
+
+    # -- rows ------------------------------------------------------------------------------------
+
+    async def _write(self, batch: Batch) -> None:
+        rows = [item for item in batch if isinstance(item, Row)]
+        self.tally.entered += len(rows)
+        values = iter(await self._figures.values(rows)) if self._figures else None
+        for item in batch:
+            if isinstance(item, Reject):
+                self._reject(item)
+            elif values is None:
+                self._put(item)
+            else:
+                self._count(item, next(values))
+
+    def _put(self, row: Row) -> None:
+        assert self._output is not None
+        try:
+            self._output.put(self._bound(row), row.values)
+        except (Misfit, NoValue) as reason:
+            self._fail(row, str(reason))
+        else:
+            self._passed()
+
+    def _count(self, row: Row, values: list[Any] | str) -> None:
+        """Feed a row's values to the report of its partition."""
+        if isinstance(values, str):
+            self._fail(row, values)
+            return
+        for metric, value in zip(self._group(row.values), values, strict=True):
+            metric.add(value)
+        self._passed()
+
+    def _passed(self) -> None:
+        self.tally.passed += 1
+        self.tally.left += 1
+
+    def _fail(self, row: Row, reason: str) -> None:
+        self.tally.lose("failed:error")
+        self._reject(Reject(self.label, "error", reason, row.place, row.values))
+
+    def _reject(self, reject: Reject) -> None:
+        assert self.rejects is not None
+        self.rejects.put(reject)
+        self.rejected += 1
+        self._told.rejected(reject)
+
+    # -- reports ---------------------------------------------------------------------------------
+
+    def _group(self, values: Mapping[str, Any]) -> list[Metric]:
+        if self._figures is None:
+            return []
+        names = [field.name for field in self._node.partition]
+        of = tuple(repr(values.get(name)) for name in names)
+        if of not in self._groups:
+            part = {name: values.get(name) for name in names}
+            self._groups[of] = (part, self._figures.start())
+        return self._groups[of][1]
+
+    def _known(self) -> Iterator[Values]:
+        """The partitions that have a report even without rows."""
+        fields = self._node.partition
+        members = [field.type.values for field in fields if isinstance(field.type, types.Enum)]
+        if len(members) == len(fields):
+            names = [field.name for field in fields]
+            yield from (dict(zip(names, values, strict=True)) for values in product(*members))
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _complete(self) -> None:
+        assert self._output is not None
+        assert self.rejects is not None
+        if self._figures:
+            for values, metrics in self._groups.values():
+                self._output.put(self._figures.result(metrics), values)
+        for path in self._output.complete():
+            self.files[path] = self._rows[path]
+            self._told.written(path, self._rows[path])
+        self.rejects.complete()
+
+    def _writer(self, out: Out) -> Writer:
+        assert isinstance(out, PartialFile)
+        return Counted(self._class(out, self._node.row, **self._options), out.path, self._rows)
+
+
+class Counted:
+    """A writer whose records are counted by their file."""
+
+    def __init__(self, writer: Writer, path: Path, rows: Counter[Path]) -> None:
+        self._writer = writer
+        self._path = path
+        self._rows = rows
+
+    def put(self, record: Values) -> None:
+        self._writer.put(record)
+        self._rows[self._path] += 1
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _bound(node: graph.SinkNode, expressions: Expressions, seed: int) -> Bound:
+    """What the writer is given of a row: the whole, or the fields that are bound."""
+    if node.fields is None:
+        return lambda row: row.values
+    fields = [
+        (name, expressions.over(value, key_of("sink", str(seed), name)))
+        for name, value in node.fields
+    ]
+
+    def bound(row: Row) -> Values:
+        record: Values = {}
+        for name, value in fields:
+            try:
+                record[name] = value(row)
+            except NoValue as reason:
+                raise NoValue(f"`{name}:` {reason}") from None
+        return record
+
+    return bound
