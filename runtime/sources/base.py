@@ -17,11 +17,10 @@ from __future__ import annotations
 
 import inspect
 import keyword
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import msgspec
 import trio
@@ -34,6 +33,9 @@ from dpipe.runtime.values import Batch, Item, Reject, Row, Values, key_of
 
 BATCH = 256
 """Rows a batch: enough to make a thread's hop small beside the reading."""
+
+HEAVY = 1 << 20
+"""Bytes of raw records that fill a batch, so that few long rows are in memory at once."""
 
 
 class Context(Struct, frozen=True):
@@ -168,18 +170,25 @@ def identity_of(values: Any) -> bytes:
         return repr(values).encode("utf-8", "surrogatepass")
 
 
-T = TypeVar("T")
+def batched(items: Iterator[Read], size: int = BATCH) -> Batches:
+    """The items in lists of ``size``, of fewer where they are long; closes the items with itself.
 
-
-def batched(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
-    """The items in lists of one size; closes the items when it is closed."""
-    left = iter(items)
+    A record's length is that of its raw form.
+    """
+    batch: list[Read] = []
+    weight = 0
     try:
-        while batch := list(islice(left, size)):
+        for item in items:
+            batch.append(item)
+            weight += len(item.identity) if item.__class__ is Record else 0
+            if len(batch) >= size or weight > HEAVY:
+                yield batch
+                batch, weight = [], 0
+        if batch:
             yield batch
     finally:
-        if hasattr(left, "close"):
-            left.close()
+        if isinstance(items, Generator):
+            items.close()
 
 
 def record_of(value: Any, place: str) -> Read:

@@ -100,7 +100,7 @@ def _text(document: Any, name: str) -> Iterator[Read]:
         else:
             texts.append(page)
     if not texts:
-        yield Unreadable(name, f"holds no text on any of its {document.page_count} pages")
+        yield Unreadable(name, f"none of its pages ({len(silent)}) holds text that can be read")
         return
     yield Record({"path": name, "text": "\n\n".join(texts)}, name, name)
     yield from silent
@@ -132,8 +132,10 @@ class NoText(ValueError):
 
 
 def _page_text(page: Any) -> str:
-    """The page's text, without the half characters that broken fonts give."""
-    text: str = page.get_text(sort=False)
+    """The page's text: ligatures as letters, without the half characters of broken fonts."""
+    import pymupdf
+
+    text: str = page.get_text(flags=pymupdf.TEXTFLAGS_TEXT & ~pymupdf.TEXT_PRESERVE_LIGATURES)
     text = text.encode("utf-8", "ignore").decode().replace("\0", "").strip()
     if not text:
         raise NoText

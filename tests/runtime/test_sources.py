@@ -354,6 +354,11 @@ def test_an_encoding_shows_late_in_a_long_file(tmp_path: Path) -> None:
     assert lines(tmp_path, data)[-1] == {"a": "数据集"}
 
 
+def test_a_character_across_the_end_of_the_sample_tells_the_encoding(tmp_path: Path) -> None:
+    line = b'{"a": "' + b"x" * (1024 * 1024 - 8) + '据集"}\n'.encode()
+    assert lines(tmp_path, line)[0]["a"].endswith("x据集")
+
+
 def test_equal_lines_have_one_key_and_other_places(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"a": 1}\n{"a": 2}\n{"a": 1}\n')
     one, two, three = read(jsonl.read, tmp_path, path="in.jsonl")
@@ -584,6 +589,18 @@ def test_a_reader_that_nobody_reads_to_the_end_closes_its_file(tmp_path: Path) -
     assert 0 < trio.run(main) < 2000
 
 
+def test_long_records_come_in_short_batches(tmp_path: Path) -> None:
+    record = json.dumps({"a": "x" * 400_000})
+    (tmp_path / "in.jsonl").write_text(f"{record}\n" * 7)
+
+    async def main() -> list[int]:
+        context = Context("s", tmp_path, tmp_path)
+        source = open_source(jsonl.read, {"path": "in.jsonl"}, context, None)
+        return [len(batch) async for batch in source]
+
+    assert trio.run(main) == [3, 3, 1]
+
+
 @pytest.mark.parametrize("batches", [0, 1, 3])
 def test_a_reader_that_is_cancelled_closes_its_file(tmp_path: Path, batches: int) -> None:
     (tmp_path / "in.jsonl").write_text('{"a": 1}\n' * 2000)
@@ -612,8 +629,11 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pymupdf: Any = pytest.importorskip("pymupdf")
     folder = tmp_path_factory.mktemp("papers")
     with pymupdf.open() as good, pymupdf.open() as blank:
-        for words in ("first page", "", "third page é"):
-            good.new_page().insert_text((72, 72), words)
+        for line in ("first page", "", "third page é"):
+            good.new_page().insert_text((72, 72), line)
+        words = pymupdf.TextWriter(good[0].rect)
+        words.append((72, 96), "oﬃce ﬁle", font=pymupdf.Font("tiro"))
+        words.write_text(good[0])
         blank.new_page()
         good.save(folder / "good.pdf")
         blank.save(folder / "blank.pdf")
@@ -631,7 +651,7 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_document_is_a_row_and_its_silent_page_is_told(papers: Path) -> None:
     assert told(read(pdf.text, papers, path="good.pdf")) == [
-        {"path": "good.pdf", "text": "first page\n\nthird page é"},
+        {"path": "good.pdf", "text": "first page\noffice file\n\nthird page é"},
         "good.pdf page 2: the page holds no text",
     ]
 
@@ -657,7 +677,7 @@ def test_a_document_that_cannot_be_read_is_one_reject(reader: Any, papers: Path)
 
 def test_a_document_without_text_is_one_reject(papers: Path) -> None:
     assert told(read(pdf.text, papers, path="blank.pdf")) == [
-        "blank.pdf: holds no text on any of its 1 pages"
+        "blank.pdf: none of its pages (1) holds text that can be read"
     ]
 
 
