@@ -11,7 +11,7 @@ import click
 from msgspec import Struct
 
 from dpipe.cli import amounts, console
-from dpipe.cli.program import read_text, tell_findings
+from dpipe.cli.program import decoded, read_text, tell_findings
 
 STDIN = "-"
 _CANNOT = 2
@@ -61,7 +61,7 @@ def _texts(paths: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     if STDIN in paths:
         if len(paths) > 1:
             raise click.UsageError("`-` stands alone")
-        yield STDIN, click.get_text_stream("stdin", encoding="utf-8").read()
+        yield STDIN, decoded(sys.stdin.buffer.read(), "<stdin>")
         return
     for file in programs_in(paths):
         yield str(file), read_text(file)

@@ -22,12 +22,19 @@ def read_text(file: Path) -> str:
     from dpipe.runtime.errors import UsageError
 
     try:
-        return file.read_bytes().decode("utf-8")
+        return decoded(file.read_bytes(), str(file))
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
         raise UsageError(f"cannot read `{file}`: {reason}") from None
+
+
+def decoded(data: bytes, name: str) -> str:
+    from dpipe.runtime.errors import UsageError
+
+    try:
+        return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise UsageError(f"`{file}` is not UTF-8", hint="save the file as UTF-8") from None
+        raise UsageError(f"`{name}` is not UTF-8", hint="save the file as UTF-8") from None
 
 
 def read_source(file: Path) -> Source:

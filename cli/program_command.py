@@ -18,11 +18,13 @@ class ProgramCommand(click.Command):
     """Compiles the program among its arguments before it reads its options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        file = program_among(args)
+        file = next((arg for arg in args if arg.endswith(".dpipe")), None)
         if file is not None:
             import dpipe
+            from dpipe.checking import programs_in
 
-            ctx.meta[PROGRAM] = compiled = dpipe.compile(file)
+            [program] = programs_in([file])
+            ctx.meta[PROGRAM] = compiled = dpipe.compile(program)
             if compiled.graph is not None:
                 ctx.meta[_OPTIONS] = options_of(compiled.graph.params, self.params)
         return super().parse_args(ctx, args)
@@ -38,11 +40,6 @@ class ProgramCommand(click.Command):
                 formatter.write_dl([record for record in of_program if record])
         with formatter.section("Options"):
             formatter.write_dl([record for record in own if record])
-
-
-def program_among(args: Sequence[str]) -> str | None:
-    """The first argument that names a program which exists."""
-    return next((arg for arg in args if arg.endswith(".dpipe") and Path(arg).is_file()), None)
 
 
 def given_params(ctx: click.Context, pairs: Sequence[str], file: Path | None) -> dict[str, Any]:

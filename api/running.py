@@ -1,0 +1,120 @@
+"""Running a program from Python: from a script, a notebook, or a trio program."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import trio
+
+from dpipe import __version__, project
+from dpipe.checking import compile, graph_of
+from dpipe.lang.compile import Compiled
+from dpipe.runtime.events import Listener
+from dpipe.runtime.record import find_project
+from dpipe.runtime.run import RunOptions, RunResult, run_graph
+from dpipe.runtime.settings import Settings, load_settings
+
+
+def run(
+    program: str | Path | Compiled,
+    *,
+    params: Mapping[str, Any] | None = None,
+    only: Iterable[str] = (),
+    replay: bool = False,
+    observers: Iterable[Listener] = (),
+    **settings: Any,
+) -> RunResult:
+    """Run a program and give what became of its rows.
+
+    ``only`` names sinks; ``replay`` answers from the journal alone; ``settings`` are those of
+    ``dpipe.toml`` (``sample=10``, ``seed=1``, …). Observers are called with each event, and must
+    not wait.
+
+    Raises ``ProgramError`` where the program has errors, ``UsageError`` for whatever else the
+    user must mend. A lost row raises nothing: see ``exit_code`` and ``rejects`` of the result.
+    """
+    if trio.lowlevel.in_trio_run():
+        raise RuntimeError("a trio program is running: write `await dpipe.run_async(…)`")
+    work = partial(
+        run_async,
+        program,
+        params=params,
+        only=only,
+        replay=replay,
+        observers=observers,
+        **settings,
+    )
+    return _beside(work) if _asyncio_runs() else trio.run(work)
+
+
+async def run_async(
+    program: str | Path | Compiled,
+    *,
+    params: Mapping[str, Any] | None = None,
+    only: Iterable[str] = (),
+    replay: bool = False,
+    observers: Iterable[Listener] = (),
+    **settings: Any,
+) -> RunResult:
+    """As ``run``, inside a trio program; cancelled with the scope around it."""
+    compiled = program if isinstance(program, Compiled) else compile(program)
+    graph = graph_of(compiled)
+    options = RunOptions(
+        params=params or {},
+        only=tuple(only),
+        settings=settings_for(compiled, settings),
+        environ=project.environment(),
+        modules={name: source.text for name, source in compiled.sources.items()},
+        version=__version__,
+        replay=replay,
+    )
+    return await run_graph(graph, options, tuple(observers))
+
+
+def settings_for(compiled: Compiled, given: Mapping[str, Any]) -> Settings:
+    """The settings of a run: those given, over the environment, over the project's file."""
+    root = find_project(Path(graph_of(compiled).file)).root
+    return load_settings(root, project.environment(), given)
+
+
+def _asyncio_runs() -> bool:
+    """Whether an asyncio loop runs in this thread, as in a notebook; never imports asyncio."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
+
+
+def _beside(work: Callable[[], Awaitable[RunResult]]) -> RunResult:
+    """Run in a thread of its own; a Ctrl-C here cancels it there."""
+    results: list[RunResult] = []
+    troubles: list[BaseException] = []
+    scope = trio.CancelScope()
+    tokens: list[trio.lowlevel.TrioToken] = []
+
+    async def scoped() -> None:
+        tokens.append(trio.lowlevel.current_trio_token())
+        with scope:
+            results.append(await work())
+
+    def body() -> None:
+        try:
+            trio.run(scoped)
+        except BaseException as error:
+            troubles.append(error)
+
+    thread = Thread(target=body, name="dpipe")
+    thread.start()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        if tokens and thread.is_alive():
+            trio.from_thread.run_sync(scope.cancel, trio_token=tokens[0])
+        thread.join()
+        raise
+    if troubles:
+        raise troubles[0]
+    return results[0]

@@ -1,0 +1,92 @@
+"""``dpipe run``: make the datasets of a program."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dpipe.cli import console
+from dpipe.cli.live import view
+from dpipe.cli.program_command import PROGRAM, ProgramCommand, given_params
+
+if TYPE_CHECKING:
+    from dpipe.lang.compile import Compiled
+    from dpipe.runtime.events import Listener
+
+
+@click.command(cls=ProgramCommand, short_help="Make the dataset; goes on where it was stopped.")
+@click.argument("file", type=click.Path())
+@click.option("-p", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a param.")
+@click.option(
+    "--params",
+    "params_file",
+    type=click.Path(path_type=Path),
+    help="Set params from a JSON file.",
+)
+@click.option("--only", multiple=True, metavar="SINK", help="Run only this sink; may be repeated.")
+@click.option("--sample", type=int, metavar="N", help="Use only N rows of each source.")
+@click.option("--seed", type=int, metavar="N", help="The seed of all chance in the run.")
+@click.option("--replay", is_flag=True, help="Call no model: answer from the journal alone.")
+@click.option("--allow-outside", is_flag=True, default=None, help="Let sinks write anywhere.")
+@click.option(
+    "--events", type=click.Path(path_type=Path), help="Write what happens, as JSON lines."
+)
+@click.option(
+    "--progress",
+    type=click.Choice(("auto", "live", "plain", "none")),
+    help="How to show where the run stands.",
+)
+@click.option(
+    "--format", "style", type=click.Choice(("text", "json")), default="text", help="How to end."
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    file: str,
+    pairs: tuple[str, ...],
+    params_file: Path | None,
+    only: tuple[str, ...],
+    replay: bool,
+    events: Path | None,
+    style: str,
+    **settings: Any,
+) -> int:
+    """Run the program FILE: make its datasets.
+
+    `dpipe run FILE --help` lists the program's own params, which are options too. Each reply of a
+    model is kept: run again after any stop, and only what is missing is asked.
+
+    Exits 0 where every row is accounted for, 1 where rows were lost to failures, 2 where
+    something is missing or wrong, 4 where a budget stopped it, 130 where you did.
+    """
+    import dpipe
+    from dpipe.cli.ending import as_json, ending
+    from dpipe.running import settings_for
+
+    compiled: Compiled = ctx.meta.get(PROGRAM) or dpipe.compile(file)
+    params = given_params(ctx, pairs, params_file)
+    progress = settings_for(compiled, settings).progress
+    with ExitStack() as watching:
+        observers: list[Listener] = [watching.enter_context(view(progress))]
+        if events is not None:
+            observers.append(_events_file(events, watching))
+        result = dpipe.run(
+            compiled, params=params, only=only, replay=replay, observers=observers, **settings
+        )
+    if style == "json":
+        console.say(as_json(result))
+    else:
+        for line in ending(file, result, console.width()):
+            console.say(line)
+    return result.exit_code
+
+
+def _events_file(path: Path, watching: ExitStack) -> Listener:
+    from dpipe.runtime.events import EventsFile
+
+    file = EventsFile(path)
+    watching.callback(file.close)
+    return file
