@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dpipe.lang import graph, syntax
 from dpipe.lang.calls import Bound, bind
@@ -34,14 +35,19 @@ from dpipe.lang.types import (
 Place = Callable[[Span], graph.Place]
 
 ONE = graph.Const(1)
+UNBOUND = "?"
 
 
 class Given(Struct, frozen=True):
-    """An answerer and what it gives for a prompt; ``listed`` ones stand outside all others."""
+    """An answerer and what it gives for a prompt; ``listed`` ones stand outside all others.
+
+    An ``unbound`` one is a pipe's parameter while the pipe's definition is checked.
+    """
 
     answerer: graph.Answerer | None
     type: Type
     listed: bool = False
+    unbound: bool = False
 
 
 class Answers:
@@ -62,11 +68,15 @@ class Answers:
         """Who answers a prompt whose answer is of type ``result``."""
         if isinstance(node, syntax.Call):
             return self._call(node, env, result)
+        if (bound := self._parameter(node, env)) is not None:
+            return self._argument(bound, env, result)
         decl = self._decl(node, env.file)
         return self._model(decl, node, result) if decl is not None else Given(None, UNKNOWN)
 
     def embedder(self, node: syntax.Expr, env: Env) -> graph.One | None:
         """The embedder that an argument names; anything else is reported."""
+        if (bound := self._parameter(node, env)) is not None:
+            return self.embedder(*bound[0]) if bound[0] is not None else None
         decl = self._decl(node, env.file)
         if decl is None:
             return None
@@ -78,6 +88,29 @@ class Answers:
             self._wrong_kind(node, decl, message)
             return None
         return graph.One(self._endpoint(decl))
+
+    def named_in(self, node: syntax.Expr, env: Env) -> None:
+        """Whatever answerer an argument is, its names are used and known."""
+        with self.bag.capture() as found:
+            self.answerer(node, env, UNKNOWN)
+        self.bag.extend(d for d in found if d.code in ("E0604", "E0201", "E0506"))
+
+    def _parameter(
+        self, node: syntax.Expr, env: Env
+    ) -> tuple[tuple[syntax.Expr, Env] | None] | None:
+        """What a pipe's model parameter stands for, if the name is one."""
+        if env.frame is None or not isinstance(node, syntax.NameRef):
+            return None
+        return (env.frame.models[node.text],) if node.text in env.frame.models else None
+
+    def _argument(
+        self, bound: tuple[tuple[syntax.Expr, Env] | None], env: Env, result: Type
+    ) -> Given:
+        """The argument of a model parameter, answering about the row of the stage that asks."""
+        if bound[0] is None:
+            return Given(graph.One(UNBOUND), result, unbound=True)
+        node, written = bound[0]
+        return self.answerer(node, replace(written, row=env.row), result)
 
     def declare(self, decl: Decl) -> None:
         """Check a declaration of its own, whether or not it is used."""
@@ -181,7 +214,7 @@ class Answers:
         assert isinstance(call, syntax.Call)
         assert kind is not None
         bound = bind(self.bag, call, f"`{kind}`", MODELS[kind])
-        options = self._options(bound, MODELS[kind], decl.file, call)
+        options = self._options(bound, MODELS[kind], Env(decl.file), call)
         id = options.pop("id", graph.Const(""))
         self.models[key] = graph.ModelDef(
             decl.name.text, kind, id, tuple(options.items()), self.place(item.span)
@@ -189,7 +222,7 @@ class Answers:
         return key
 
     def _options(
-        self, bound: Bound, params: Sequence[Param], file: str, call: syntax.Call
+        self, bound: Bound, params: Sequence[Param], env: Env, call: syntax.Call
     ) -> dict[str, graph.Expr]:
         options: dict[str, graph.Expr] = {}
         for param in params:
@@ -197,19 +230,19 @@ class Answers:
             if arg is None and param.required:
                 self.bag.add("E0507", call.args_span, f"a model needs its `{param.name}`")
             elif arg is not None:
-                options[param.name] = self._option(param, arg.value, file)
+                options[param.name] = self._option(param, arg.value, env)
         return options
 
-    def _option(self, param: Param, node: syntax.Expr, file: str) -> graph.Expr:
+    def _option(self, param: Param, node: syntax.Expr, env: Env) -> graph.Expr:
         if param.name == "key":
-            return self._key(node, file)
-        found = self.expressions.constant(node, file, param.type, f"`{param.name}:`")
+            return self._key(node, env)
+        found = self.expressions.constant(node, env, param.type, f"`{param.name}:`")
         if param.name == "url":
             self._url(found.expr, found.span)
         return found.expr
 
-    def _key(self, node: syntax.Expr, file: str) -> graph.Expr:
-        found = self.expressions.of(node, Env(file))
+    def _key(self, node: syntax.Expr, env: Env) -> graph.Expr:
+        found = self.expressions.of(node, env.constant())
         if not isinstance(found.type, Secret | Unknown):
             help = 'put it into the environment and write `secret("LLM_KEY")`'
             if isinstance(found.type, Enum):
@@ -246,16 +279,19 @@ class Answers:
                 return Given(None, UNKNOWN)
             if callee.text in ANSWERERS and callee.text not in self.names.declared[env.file]:
                 return self._topology(callee.text, node, env, result)
-        decl = self._decl(callee, env.file)
-        if decl is None:
-            return Given(None, UNKNOWN)
-        given = self._model(decl, callee, result)
+        if (bound_model := self._parameter(callee, env)) is not None:
+            given, name = self._argument(bound_model, env, result), "model"
+        else:
+            decl = self._decl(callee, env.file)
+            if decl is None:
+                return Given(None, UNKNOWN)
+            given, name = self._model(decl, callee, result), decl.name.text
         if not isinstance(given.answerer, graph.One):
             if given.answerer is not None:
                 self.bag.add("E0605", node.span, "only a single model takes options")
             return given
-        bound = bind(self.bag, node, f"`{decl.name.text}`", OPTIONS)
-        changes = self._options(bound, OPTIONS, env.file, node)
+        bound = bind(self.bag, node, f"`{name}`", OPTIONS)
+        changes = self._options(bound, OPTIONS, env, node)
         options = dict(given.answerer.options) | changes
         return Given(graph.One(given.answerer.model, tuple(options.items())), given.type)
 
@@ -265,7 +301,7 @@ class Answers:
         members = self._members(name, bound, node, env, result)
         constants = {
             param.name: self.expressions.constant(
-                bound.known[param.name].value, env.file, param.type, f"`{param.name}:`"
+                bound.known[param.name].value, env, param.type, f"`{param.name}:`"
             ).expr
             for param in params
             if param.kind == "const" and param.name in bound.known
@@ -320,7 +356,7 @@ class Answers:
         if len(items) != len(members):
             return
         for number, member in enumerate(members):
-            if member in members[:number]:
+            if member in members[:number] and member != graph.One(UNBOUND):
                 self.bag.add(
                     "E0608",
                     items[number].span,

@@ -270,7 +270,7 @@ class Calls:
     def _extern(self, node: syntax.Call, decl: Decl, item: syntax.ExternItem, env: Env) -> Typed:
         """A call of Python behind a typed signature."""
         params = self._params(decl, item.params)
-        result = UNKNOWN
+        result: Type = UNKNOWN
         if item.result is not None:
             result = self.expressions.types.of(decl.file, item.result)
         function = Function(item.name.text, params, result, "")
@@ -298,7 +298,7 @@ class Calls:
 
     def _built_in(self, node: syntax.Call, function: Function, env: Env) -> Typed:
         if function.name in ("env", "secret"):
-            env = Env(env.file)
+            env = env.constant()
         args, bindings = self._arguments(node, function, env)
         expr = graph.Call(function.name, tuple(args))
         return Typed(expr, _result(function, bindings), node.span)
@@ -424,7 +424,7 @@ class Calls:
             if param.kind == "embedder":
                 embedder = self.answers.embedder(arg.value, env)
             elif param.kind == "const":
-                found = self._value(arg.value, function, param, {}, Env(env.file))
+                found = self._value(arg.value, function, param, {}, env.constant())
                 options.append((param.name, found.expr))
             else:
                 inner = replace(env, aggregates=None)

@@ -11,11 +11,12 @@ from dpipe.lang.diagnostics import Bag
 from dpipe.lang.env import Env
 from dpipe.lang.expressions import Expressions
 from dpipe.lang.externs import Externs
-from dpipe.lang.flows import Flows, RowAt
+from dpipe.lang.flows import Flows
 from dpipe.lang.modules import Program
 from dpipe.lang.names import Decl, Names
 from dpipe.lang.prompts import Prompts
 from dpipe.lang.readers import Readers
+from dpipe.lang.rows import RowAt
 from dpipe.lang.sinks import Sinks
 from dpipe.lang.source import Span
 from dpipe.lang.testing import Tests
@@ -82,6 +83,8 @@ class Checker:
                 self.expressions.calls.signature(decl)
             case syntax.SourceItem() | syntax.FlowItem():
                 self.flows.declared(decl)
+            case syntax.PipeItem():
+                self.flows.pipes.declare(decl)
             case syntax.ExternItem() as item:
                 self.externs.declare(decl, item)
 

@@ -103,6 +103,7 @@ CODES: dict[str, Code] = {
     "E0410": _error("raw-mix", "`raw:` beside other sections"),
     "E0411": _error("no-message", "a prompt that asks nothing"),
     # stages
+    "E0501": _error("pipe-needs-flow", "a pipe whose first parameter takes no rows"),
     "E0502": _error("stage-not-call", "a stage without its arguments"),
     "E0504": _error("reader-in-flow", "a reader where a flow or stage belongs"),
     "E0505": _error("unknown-writer", "a writer that does not exist"),
@@ -113,6 +114,7 @@ CODES: dict[str, Code] = {
     "E0510": _error("same-path", "two sinks that write one file"),
     "E0512": _error("not-a-stage", "something declared that is no stage"),
     "E0513": _error("unknown-stage", "a stage that does not exist"),
+    "E0514": _error("pipe-row", "rows that a pipe does not take"),
     "E0516": _error("writer-not-last", "a writer inside a flow"),
     "E0517": _error("bad-option", "an option that the stage does not have"),
     # models and secrets

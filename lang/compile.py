@@ -6,10 +6,10 @@ from msgspec import Struct
 
 from dpipe.lang.check import check_program
 from dpipe.lang.diagnostics import Bag, Diagnostic
-from dpipe.lang.flows import RowAt
 from dpipe.lang.graph import Graph
 from dpipe.lang.lint import lint_program
 from dpipe.lang.modules import Load, load_program
+from dpipe.lang.rows import RowAt
 from dpipe.lang.source import Source
 
 

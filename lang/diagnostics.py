@@ -7,6 +7,7 @@ Python type. How a finding is shown is ``render.py``'s business.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from msgspec import Struct
@@ -84,6 +85,16 @@ class Bag:
     def extend(self, found: Iterable[Diagnostic]) -> None:
         for finding in found:
             self._found.setdefault((finding.code, finding.span), finding)
+
+    @contextmanager
+    def capture(self) -> Iterator[Bag]:
+        """What is found meanwhile goes to a bag of its own."""
+        kept, inner = self._found, Bag()
+        self._found = inner._found
+        try:
+            yield inner
+        finally:
+            self._found = kept
 
     def __iter__(self) -> Iterator[Diagnostic]:
         """By file and place."""

@@ -25,6 +25,32 @@ class Typed(Struct, frozen=True):
     span: Span
 
 
+class Frame(Struct):
+    """What the parameters and local flows of a pipe stand for, in one use of it.
+
+    A model is the argument and where it was written; None where only the definition is checked.
+    """
+
+    pipe: str
+    flows: dict[str, object]
+    pending: dict[str, syntax.FlowItem]
+    models: dict[str, tuple[syntax.Expr, Env] | None]
+    prompts: dict[str, object]
+    values: dict[str, Typed]
+
+    def kind(self, name: str) -> str | None:
+        """What a name is inside the pipe, if it is the pipe's own."""
+        for kind, names in (
+            ("flow", self.flows),
+            ("flow", self.pending),
+            ("model", self.models),
+            ("prompt", self.prompts),
+        ):
+            if name in names:
+                return kind
+        return None
+
+
 class Env(Struct, frozen=True):
     """``row`` is None where no row is seen; ``locals`` are parameters and lambda variables.
 
@@ -39,6 +65,11 @@ class Env(Struct, frozen=True):
     facts: Facts = {}
     prompt: syntax.PromptItem | None = None
     aggregates: list[graph.Metric] | None = None
+    frame: Frame | None = None
+
+    def constant(self) -> Env:
+        """Where the same names are seen, but no row."""
+        return Env(self.file, frame=self.frame)
 
     def knowing(self, facts: Facts) -> Env:
         return replace(self, facts={**self.facts, **facts}) if facts else self

@@ -77,14 +77,14 @@ class Expressions:
         self.need(found, wanted, what)
         return found
 
-    def constant(self, node: syntax.Expr, file: str, wanted: Type, what: str) -> Typed:
+    def constant(self, node: syntax.Expr, env: Env, wanted: Type, what: str) -> Typed:
         """A constant where ``wanted`` is needed.
 
         Whether a setting lies in a range is seen when the run starts, not here.
         """
-        found = self.of(node, Env(file))
-        known = isinstance(found.expr, graph.Const)
-        self.need(found, wanted if known else without_ranges(wanted), what)
+        found = self.of(node, env.constant())
+        literal = isinstance(found.expr, graph.Const) and found.type == _literal(found.expr.value)
+        self.need(found, wanted if literal else without_ranges(wanted), what)
         return found
 
     def need(self, found: Typed, wanted: Type, what: str, code: str = "E0303") -> bool:
@@ -189,6 +189,11 @@ class Expressions:
         if node.text in env.locals:
             found = Typed(graph.Local(node.text), env.locals[node.text], node.span)
             return self._seen(found, env)
+        if env.frame is not None and node.text in env.frame.values:
+            return replace(env.frame.values[node.text], span=node.span)
+        if env.frame is not None and (kind := env.frame.kind(node.text)) is not None:
+            self.bag.add("E0201", node.span, f"`{node.text}` is a {kind}, not a value")
+            return self.unknown(node)
         decl = self.names.local(env.file, node.text)
         if decl is None:
             self._unknown_name(node, env)

@@ -167,7 +167,7 @@ class Prompts:
     def _call(
         self, node: syntax.Expr, callee: syntax.Expr, args: Sequence[syntax.Arg], env: Env
     ) -> tuple[Asked | None, Type]:
-        decl = self._decl(callee, env)
+        decl = self.named(callee, env)
         if decl is None:
             for arg in args:
                 self.expressions.of(arg.value, env)
@@ -189,8 +189,12 @@ class Prompts:
         key = self.expressions.calls.key(decl)
         return graph.PromptCall(key, tuple(values), 0), prompt.result
 
-    def _decl(self, node: syntax.Expr, env: Env) -> Decl | None:
+    def named(self, node: syntax.Expr, env: Env) -> Decl | None:
+        """The prompt that a name names; anything else is reported."""
         match node:
+            case syntax.NameRef(text=text) if env.frame and text in env.frame.prompts:
+                bound = env.frame.prompts[text]
+                return bound if isinstance(bound, Decl) else None
             case syntax.NameRef(text=text):
                 decl = self.names.local(env.file, text)
                 if decl is None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from dpipe.lang import graph, syntax
 from dpipe.lang.calls import Bound, bind, resolved_target
+from dpipe.lang.env import Env
 from dpipe.lang.expressions import Expressions
 from dpipe.lang.names import Decl
 from dpipe.lang.signatures import Param
@@ -122,7 +123,7 @@ class Readers:
         params = self._params(reader, extern.params)
         what = f"`{extern.name.text}`"
         bound = bind(self.bag, call, what, params)
-        found = constants(self.expressions, bound, call, params, file, what)
+        found = constants(self.expressions, bound, call, params, Env(file), what)
         choices = self._choices(reader)  # these have chosen the reader; it is not given them
         return {name: value for name, value in found.items() if name not in choices}
 
@@ -161,7 +162,7 @@ def constants(
     bound: Bound,
     call: syntax.Call,
     params: Sequence[Param],
-    file: str,
+    env: Env,
     what: str,
 ) -> dict[str, graph.Expr]:
     """The constant arguments of a call; one that is needed and missing is reported."""
@@ -170,7 +171,7 @@ def constants(
         arg = bound.known.get(param.name)
         if arg is not None:
             shown = what if arg.label is None else f"`{param.name}:`"
-            value = expressions.constant(arg.value, file, param.type, shown)
+            value = expressions.constant(arg.value, env, param.type, shown)
             found[param.name] = value.expr
         elif param.required:
             expressions.bag.add("E0507", call.args_span, f"{what} needs `{param.name}`")

@@ -9,9 +9,10 @@ from msgspec import Struct
 from dpipe.lang import graph, syntax
 from dpipe.lang.calls import bind, resolved_target
 from dpipe.lang.env import Env, Typed
-from dpipe.lang.flows import NOWHERE, Flows, Rows
+from dpipe.lang.flows import Flows
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.readers import constants
+from dpipe.lang.rows import NOWHERE, Rows
 from dpipe.lang.signatures import Param
 from dpipe.lang.source import Span
 from dpipe.lang.stages import STAGES
@@ -56,10 +57,10 @@ class Sinks:
         item = decl.item
         assert isinstance(item, syntax.SinkItem)
         *stages, last = item.value.stages or (None,)
-        rows = self.flows.head(item.value.head, decl.file, item.name.text)
+        rows = self.flows.head(item.value.head, Env(decl.file), item.name.text)
         for stage in stages:
             if stage is not None:
-                rows = self.flows.stage(stage, rows, decl.file, item.name.text)
+                rows = self.flows.stage(stage, rows, Env(decl.file), item.name.text)
         if last is None:
             self.bag.add(
                 "E0505",
@@ -155,7 +156,7 @@ class Sinks:
         arg = bound.known.get("path")
         path, partition = self._path(item, arg, env) if arg is not None else (None, ())
         params = tuple(p for p in writer.params if p.name != "path" or arg is None)
-        options = constants(self.expressions, bound, call, params, file, what)
+        options = constants(self.expressions, bound, call, params, env, what)
         metrics: tuple[tuple[str, graph.Computed], ...] = ()
         fields = None
         if writer.name == FIGURES:

@@ -1,0 +1,282 @@
+"""A stage with its arguments bound: what its row rule asks, and what the graph is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dpipe.lang import graph, syntax
+from dpipe.lang.calls import bind
+from dpipe.lang.env import Env, Facts, Typed, narrowed
+from dpipe.lang.names import misspelt
+from dpipe.lang.signatures import Param
+from dpipe.lang.stages import Stage
+from dpipe.lang.types import OPEN_ROW, UNKNOWN, Record, Secret, Type
+
+if TYPE_CHECKING:
+    from dpipe.lang.flows import Flows
+
+
+class BoundStage:
+    """A stage with its arguments; the ``StageCall`` that its row rule sees."""
+
+    def __init__(self, flows: Flows, spec: Stage, call: syntax.Call, env: Env) -> None:
+        self.flows = flows
+        self.expressions = flows.expressions
+        self.bag = flows.bag
+        self.spec = spec
+        self.call = call
+        self.env = env
+        self.args: dict[str, graph.Arg] = {}
+        self.row = env.row or OPEN_ROW
+        self._types: dict[str, Type] = {}
+        self._texts: dict[str, str] = {}
+        self._labelled: dict[str, list[tuple[str, Type]]] = {}
+        self._shown: Facts = {}  # what `where` shows to the stages after it
+        free = [param for param in spec.params if _free(param)]
+        self.bound = bind(flows.bag, call, f"`{spec.name}`", spec.params, free=bool(free))
+        self._inside = self._when()
+        for param in spec.params:
+            self._take(param)
+
+    def resulting_row(self) -> Record:
+        row = self.spec.rule(self)
+        return narrowed(row, self._shown)
+
+    # -- what the row rule asks ------------------------------------------------------------------
+
+    def has(self, name: str) -> bool:
+        return name in self.bound.known
+
+    def type_of(self, name: str) -> Type:
+        return self._types.get(name, UNKNOWN)
+
+    def text(self, name: str) -> str | None:
+        return self._texts.get(name)
+
+    def labelled(self, name: str) -> list[tuple[str, Type]]:
+        return self._labelled.get(name, [])
+
+    def error(self, code: str, name: str, message: str, help: str | None = None) -> None:
+        arg = self.bound.known.get(name)
+        span = self.call.callee.span if arg is None else arg.value.span
+        self.bag.add(code, span, message, help=help)
+
+    # -- arguments -------------------------------------------------------------------------------
+
+    def _when(self) -> Facts:
+        """What the condition of ``when:`` shows to the other arguments."""
+        arg = self.bound.known.get("when")
+        if arg is None:
+            return {}
+        return self.expressions.test(arg.value, self.env, "`when:`")[1]
+
+    def _take(self, param: Param) -> None:
+        if _free(param):
+            self._take_rest(param)
+            return
+        arg = self.bound.known.get(param.name)
+        if arg is None:
+            if param.required:
+                self._missing(param)
+            return
+        env = self.env
+        if param.name != "when":
+            env = env.knowing(self._inside)
+        match param.kind:
+            case "expr":
+                self._expression(param, arg, env)
+            case "const":
+                self.args[param.name] = self._constant(param, arg).expr
+            case "choice":
+                self._choice(param, arg)
+            case "field":
+                self._field(param, arg)
+            case "new":
+                self._new(param, arg)
+            case "prompt":
+                asked, result = self.flows.prompts.asked(arg.value, env)
+                self._types["prompt"] = result
+                if asked is not None:
+                    self.args[param.name] = asked
+            case "answerer":
+                given = self.flows.answers.answerer(arg.value, env, self.type_of("prompt"))
+                self._types[param.name] = UNKNOWN if given.unbound else given.type
+                if given.answerer is not None:
+                    self.args[param.name] = given.answerer
+            case "method":
+                self._method(param, arg)
+
+    def _expect(self, param: Param, arg: syntax.Arg, env: Env) -> Typed:
+        what = f"`{self.spec.name}`" if arg.label is None else f"`{arg.label.text}:`"
+        return self.expressions.expect(arg.value, env, param.type, what)
+
+    def _constant(self, param: Param, arg: syntax.Arg) -> Typed:
+        what = f"`{self.spec.name}`" if arg.label is None else f"`{arg.label.text}:`"
+        return self.expressions.constant(arg.value, self.env, param.type, what)
+
+    def _expression(self, param: Param, arg: syntax.Arg, env: Env) -> None:
+        if self.spec.name == "where":
+            found, self._shown = self.expressions.test(arg.value, env, "`where`")
+        else:
+            found = self._expect(param, arg, env)
+        self.args[param.name] = found.expr
+        self._types[param.name] = found.type
+
+    def _missing(self, param: Param) -> None:
+        name = self.spec.name
+        if param.kind == "new":
+            self.bag.add(
+                "E0408",
+                self.call.callee.span,
+                f"say which field `{name}` writes: `as: .x`",
+            )
+            return
+        doc = f": {param.doc}" if param.doc else ""
+        label = f"`{param.name}`" if param.positional else f"`{param.name}:`"
+        self.bag.add("E0507", self.call.callee.span, f"`{name}` needs {label}{doc}")
+
+    def _choice(self, param: Param, arg: syntax.Arg) -> None:
+        shown = [f'"{choice}"' for choice in param.choices]
+        value = arg.value
+        word = value.constant if isinstance(value, syntax.StringExpr) else None
+        if word is not None and word in param.choices:
+            self._texts[param.name] = word
+            self.args[param.name] = graph.Const(word)
+        elif not isinstance(value, syntax.BadExpr):
+            written = f'"{word}"' if word is not None else ""
+            message = f"`{param.name}:` is {' or '.join(shown)}"
+            misspelt(self.bag, "E0517", value.span, written, message, shown)
+
+    def _bare(self, param: Param, arg: syntax.Arg) -> str | None:
+        value = arg.value
+        if isinstance(value, syntax.FieldRef):
+            return value.text
+        if isinstance(value, syntax.BadExpr):
+            return None
+        help = None
+        if isinstance(value, syntax.NameRef):
+            help = f"write `.{value.text}`"
+        elif isinstance(value, syntax.StringExpr) and value.constant:
+            help = f"write `.{value.constant}`"
+        what = f"`{param.name}:`" if arg.label is not None else f"`{self.spec.name}`"
+        self.bag.add("E0508", value.span, f"{what} needs a field, as `.x`", help=help)
+        return None
+
+    def _field(self, param: Param, arg: syntax.Arg) -> None:
+        name = self._bare(param, arg)
+        if name is None:
+            return
+        found = self.row.get(name)
+        if found is None and not self.row.open:
+            self.expressions.unknown_field(arg.value.span, name, self.row)
+        self._texts[param.name] = name
+        self._types[param.name] = UNKNOWN if found is None else found
+        self.args[param.name] = graph.Const(name)
+
+    def _new(self, param: Param, arg: syntax.Arg) -> None:
+        name = self._bare(param, arg)
+        if name is not None:
+            self._texts[param.name] = name
+            self.args[param.name] = graph.Const(name)
+
+    def _method(self, param: Param, arg: syntax.Arg) -> None:
+        value = arg.value
+        callee = value.callee if isinstance(value, syntax.Call) else value
+        names = [method.name for method in param.methods]
+        name = callee.text if isinstance(callee, syntax.NameRef) else None
+        method = next((method for method in param.methods if method.name == name), None)
+        if method is None or not isinstance(value, syntax.Call):
+            if not isinstance(value, syntax.BadExpr):
+                shown = ", ".join(f"`{known}(…)`" for known in names)
+                message = f"`{param.name}:` is one of {shown}"
+                span = callee.span
+                misspelt(self.bag, "E0517", span, name or "", message, names)
+            return
+        bound = bind(self.bag, value, f"`{method.name}`", method.params)
+        args: dict[str, graph.Arg] = {}
+        for option in method.params:
+            given = bound.known.get(option.name)
+            if given is None and option.required:
+                message = f"`{method.name}` needs {option.doc or option.name}"
+                self.bag.add("E0507", value.args_span, message)
+            elif given is not None and option.kind == "embedder":
+                embedder = self.flows.answers.embedder(given.value, self.env)
+                if embedder is not None:
+                    args[option.name] = embedder
+            elif given is not None:
+                what = f"`{option.name}:`"
+                found = self.expressions.constant(given.value, self.env, option.type, what)
+                args[option.name] = found.expr
+        self.args[param.name] = graph.Method(method.name, args)
+
+    # -- arguments with any label ----------------------------------------------------------------
+
+    def _take_rest(self, param: Param) -> None:
+        constant = param.kind == "constants"
+        env = self.env.constant() if constant else self.env
+        entries: dict[str, tuple[graph.Expr, Type]] = {}
+        for arg in self.bound.rest:
+            label = arg.label.text if arg.label is not None else self._unlabelled(param, arg)
+            if label is None:
+                continue
+            if label in entries:
+                span = arg.label.span if arg.label is not None else arg.span
+                self.bag.add("E0506", span, f"`{label}` is given twice")
+                continue
+            if param.kind == "names" and arg.label is not None:
+                help = f"write `drop(.{label})`"
+                self.bag.add("E0508", arg.label.span, "only fields stand here", help=help)
+                continue
+            found = self._entry(param, arg, env)
+            entries[label] = (found.expr, found.type)
+        if not self.bound.rest:
+            self.bag.add("E0507", self.call.args_span, f"`{self.spec.name}` needs {param.doc}")
+        self.args[param.name] = graph.Fields(tuple((k, v[0]) for k, v in entries.items()))
+        self._labelled[param.name] = [(name, type) for name, (_, type) in entries.items()]
+        if constant:
+            self._sum_to_one(entries)
+
+    def _entry(self, param: Param, arg: syntax.Arg, env: Env) -> Typed:
+        if param.kind == "constants":
+            return self._constant(param, arg)
+        found = self.expressions.of(arg.value, env)
+        if arg.label is not None:
+            found = Typed(found.expr, self.storable(found), found.span)
+        return found
+
+    def storable(self, found: Typed) -> Type:
+        """A row holds everything but secrets."""
+        if isinstance(found.type, Secret):
+            self.bag.add("E0607", found.span, "a secret cannot be put into a row")
+            return UNKNOWN
+        return found.type
+
+    def _unlabelled(self, param: Param, arg: syntax.Arg) -> str | None:
+        """The label of a bare field, where one may stand."""
+        value = arg.value
+        bare = param.kind == "names" or self.spec.name == "keep"
+        if isinstance(value, syntax.FieldRef) and bare:
+            return value.text
+        if isinstance(value, syntax.BadExpr):
+            return None
+        if param.kind == "names" or (bare and isinstance(value, syntax.NameRef)):
+            self._bare(param, arg)
+        else:
+            help = f"write `{self.spec.name}(name: …)`"
+            message = f"`{self.spec.name}` needs a label here"
+            self.bag.add("E0506", value.span, message, help=help)
+        return None
+
+    def _sum_to_one(self, entries: dict[str, tuple[graph.Expr, Type]]) -> None:
+        values = [expr.value for expr, _ in entries.values() if isinstance(expr, graph.Const)]
+        if not values or len(values) != len(entries):
+            return
+        total = sum(value for value in values if isinstance(value, int | float))
+        if abs(total - 1) > 1e-9:
+            span = self.bound.rest[0].span.to(self.bound.rest[-1].span)
+            message = f"the shares of a split sum to 1, these to {total:.12g}"
+            self.bag.add("E0509", span, message)
+
+
+def _free(param: Param) -> bool:
+    return param.kind in ("fields", "labels", "names", "constants")
