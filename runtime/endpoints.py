@@ -18,6 +18,7 @@ from dpipe.runtime.models.gate import GatedEmbedder, GatedModel
 from dpipe.runtime.models.make import make_model
 from dpipe.runtime.models.options import read_options
 
+_STAND_INS = ("simulated:", "scripted:")
 _WAITING = 2
 """Rows per place: while some answers are being committed, others are asked for."""
 
@@ -89,8 +90,13 @@ class Endpoints:
 
 
 def _options(declared: graph.ModelDef, expressions: Expressions) -> dict[str, Any]:
-    options = {name: expressions.constant(value) for name, value in declared.options}
-    if str(options.get("url", "")).startswith("scripted:"):
+    """The values of a model's options; a stand-in takes no key, so none has to be set for it."""
+    given = dict(declared.options)
+    url = str(expressions.constant(given["url"])) if "url" in given else ""
+    if url.startswith(_STAND_INS):
+        given.pop("key", None)
+    options = {name: expressions.constant(value) for name, value in given.items()}
+    if url.startswith("scripted:"):
         script = Path(declared.place.file).absolute().parent / options["url"][len("scripted:") :]
         options["url"] = f"scripted:{script}"
     return options
