@@ -68,22 +68,27 @@ class Pipes:
             return False
         item = self._item(decl)
         frame = Frame(item.name.text, {}, {f.name.text: f for f in item.flows}, {}, {}, {})
-        for number, param in enumerate(item.params):
-            of = self._type(decl, param)
-            if number == 0 and not isinstance(of, Flow):
-                message = f"the first parameter of pipe `{item.name.text}` takes its rows"
-                help = "write `rows: flow[{ text: str }]`"
-                self.bag.add("E0501", param.span, message, help=help)
-            self._stand_in(decl, frame, param, of)
-        if not item.params:
-            message = f"pipe `{item.name.text}` needs a parameter for its rows"
-            help = "write `rows: flow[{ text: str }]`"
-            self.bag.add("E0501", item.name.span, message, help=help)
+        for param in item.params:
+            self._stand_in(decl, frame, param, self._type(decl, param))
+        if not self._takes_rows(decl, item):
+            self._sound[decl.key] = False
+            return False
         with self.bag.capture() as found:
             self._body(decl, item, frame, item.name.text)
         self.bag.extend(found)
         self._sound[decl.key] = not found.has_errors
         return self._sound[decl.key]
+
+    def _takes_rows(self, decl: Decl, item: syntax.PipeItem) -> bool:
+        if item.params and isinstance(self._type(decl, item.params[0]), Flow):
+            return True
+        self.bag.add(
+            "E0501",
+            item.params[0].span if item.params else item.name.span,
+            f"the first parameter of pipe `{item.name.text}` takes its rows",
+            help="write `rows: flow[{ text: str }]`",
+        )
+        return False
 
     def _cycle(self, decl: Decl) -> None:
         names = [name for _, name in self._open[self._open.index(decl.key) :]]
@@ -146,11 +151,9 @@ class Pipes:
             empty = syntax.Call(callee=call, args=(), args_span=call.span, span=call.span)
             return self.use(decl, empty, rows, env, flow)
         frame = Frame(item.name.text, {}, {f.name.text: f for f in item.flows}, {}, {}, {})
-        if not item.params or not self._rows(decl, item.params[0], call, rows, frame):
+        if not sound or not self._rows(decl, item.params[0], call, rows, frame):
             return Rows(NOWHERE, OPEN_ROW)
         self._arguments(decl, item, call, env, frame)
-        if not sound:
-            return Rows(NOWHERE, OPEN_ROW)
         kept = len(self.flows.rows)
         with self.bag.capture() as found:
             result = self._body(decl, item, frame, f"{flow}.{item.name.text}")
