@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from dpipe.lang import types
-from dpipe.runtime.errors import UsageError
-from dpipe.runtime.paths import safe_name
+from dpipe.runtime.errors import Misfit, UsageError
+from dpipe.runtime.paths import inside, safe_name
 from dpipe.runtime.render import render
 from dpipe.runtime.sinks.base import Out, Writer
 from dpipe.runtime.values import Values
@@ -49,7 +49,9 @@ class PartialFile:
         self._open_files = open_files
         with _told(path):
             _make_folder(path.parent)
-            partial_of(path).write_bytes(b"")
+            # Made anew, never opened: a link that lies there would lead the writing elsewhere.
+            partial_of(path).unlink(missing_ok=True)
+            partial_of(path).open("xb").close()
 
     def write(self, data: bytes) -> None:
         with _told(self.path):
@@ -79,6 +81,10 @@ class OpenFiles:
         file = self._open[path] = partial_of(path).open("ab")
         return file
 
+    def drop(self, path: Path) -> None:
+        if path in self._open:
+            self._open.pop(path).close()
+
     def flush(self) -> None:
         for path, file in self._open.items():
             with _told(path):
@@ -96,7 +102,8 @@ class Output:
 
     ``path_of`` gives a file's place from the partition's values, made safe for file names.
     ``previous`` are the files that the sink's earlier run wrote: those that this one does not
-    write are removed when it is complete. Nothing here waits for anything but the disk.
+    write are removed when it is complete. Below ``within`` every file must lie, links followed.
+    Nothing here waits for anything but the disk.
     """
 
     def __init__(
@@ -105,8 +112,10 @@ class Output:
         path_of: Callable[[Mapping[str, str]], Path],
         partition: tuple[types.Field, ...] = (),
         previous: Iterable[Path] = (),
+        within: Path | None = None,
         most_open: int = MOST_OPEN,
     ) -> None:
+        self._within = within
         self._writer = writer
         self._path_of = path_of
         self._names = tuple(field.name for field in partition)
@@ -115,7 +124,7 @@ class Output:
         self._writers: dict[Path, Writer] = {}
         self._places: dict[tuple[str, ...], Path] = {}
         for values in _known_partitions(partition):
-            self._writer_at(values)
+            self._begin(self._place(values))
 
     @property
     def paths(self) -> list[Path]:
@@ -125,10 +134,19 @@ class Output:
     def put(self, record: Values, row: Values) -> None:
         """Write a record into the file of its row.
 
-        Raises ``Misfit``, or ``NoValue`` where a value of the partition is null, and writes
-        nothing then.
+        Raises ``Misfit``, or ``NoValue`` where a value of the partition is null; then nothing is
+        written, and no file begun.
         """
-        self._writer_at(tuple(row.get(name) for name in self._names)).put(record)
+        path = self._place(tuple(row.get(name) for name in self._names))
+        if path in self._writers:
+            self._writers[path].put(record)
+            return
+        writer = self._begin(path)
+        try:
+            writer.put(record)
+        except Misfit:
+            self._give_up(path)
+            raise
 
     def flush(self) -> None:
         """Make what is written so far readable beside."""
@@ -150,16 +168,31 @@ class Output:
         """Leave what is written so far in the partial files."""
         self._files.close()
 
-    def _writer_at(self, values: tuple[Any, ...]) -> Writer:
+    def _place(self, values: tuple[Any, ...]) -> Path:
         texts = tuple(map(render, values))
         path = self._places.get(texts)
         if path is None:
             names = dict(zip(self._names, map(safe_name, texts), strict=True))
             path = self._places[texts] = self._path_of(names)
-        writer = self._writers.get(path)
-        if writer is None:
-            writer = self._writers[path] = self._writer(PartialFile(path, self._files))
+        return path
+
+    def _begin(self, path: Path) -> Writer:
+        self._refuse_outside(path)
+        writer = self._writers[path] = self._writer(PartialFile(path, self._files))
         return writer
+
+    def _give_up(self, path: Path) -> None:
+        del self._writers[path]
+        self._files.drop(path)
+        with _told(path):
+            partial_of(path).unlink()
+
+    def _refuse_outside(self, path: Path) -> None:
+        if self._within and not inside(path.parent, self._within):
+            raise UsageError(
+                f"cannot write `{path}`: a link in it leads outside {self._within}",
+                hint="remove the link, or write elsewhere",
+            )
 
 
 def _known_partitions(partition: tuple[types.Field, ...]) -> Iterator[tuple[str, ...]]:
@@ -173,7 +206,7 @@ def _settle(path: Path) -> None:
     """Give a partial file its name, safely on the disk."""
     partial = partial_of(path)
     with _told(path):
-        descriptor = os.open(partial, os.O_RDONLY)
+        descriptor = os.open(partial, os.O_RDWR)
         try:
             os.fsync(descriptor)
         finally:

@@ -327,6 +327,17 @@ def test_a_row_that_misfits_leaves_no_trace_in_its_file(tmp_path: Path) -> None:
     assert tree(tmp_path) == {"out.jsonl": '{"a":1}\n{"a":2}\n'}
 
 
+def test_a_value_whose_rows_all_misfit_has_no_file(tmp_path: Path) -> None:
+    out = Output(
+        lambda file: Csv(file, ROW), lambda values: tmp_path / values["k"], (Field("k", STR),)
+    )
+    for _ in range(2):
+        with pytest.raises(Misfit):
+            out.put({"a": float("nan")}, {"k": "x"})
+    assert out.complete() == []
+    assert tree(tmp_path) == {}
+
+
 BAND = Field("band", Enum(("low", "mid/high")))
 
 
@@ -413,6 +424,22 @@ def test_a_disk_that_refuses_is_told_in_one_line(
     with pytest.raises(UsageError, match="no space left on device"):
         out.complete()
     assert tree(tmp_path) == {"file": "", "out.jsonl.partial": '{"a":1}\n'}
+
+
+def test_a_link_never_leads_the_writing_elsewhere(tmp_path: Path) -> None:
+    project, outside = tmp_path / "project", tmp_path / "outside"
+    (project / "out").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "precious").write_text("precious")
+    (project / "out" / "a.jsonl.partial").symlink_to(outside / "precious")
+    (project / "out" / "b").symlink_to(outside)
+    out = output(project, "out/{k}/x.jsonl", partition=(Field("k", STR),), within=project)
+    with pytest.raises(UsageError, match="leads outside"):
+        out.put({"a": 1}, {"k": "b"})
+    out.abandon()
+    output(project, "out/a.jsonl", within=project).complete()
+    assert tree(outside) == {"precious": "precious"}
+    assert (project / "out" / "a.jsonl").read_text() == ""
 
 
 # -- rejects -------------------------------------------------------------------------------------
