@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from dpipe.runtime.errors import NoValue
-from dpipe.runtime.words import words
+from dpipe.runtime.text import words
 
 __all__ = ["compiled", "contains", "extract", "matches", "replace", "split_text", "words"]
 

@@ -1,4 +1,4 @@
-"""Words of any language: letters and digits in a row; one character each where nothing is spaced.
+"""Text as it is counted and compared, in any language.
 
 Chinese, Japanese, Thai, Lao, Khmer and Burmese write no blanks between words. There a character
 is the unit that is counted, compared and cut at.
@@ -7,6 +7,7 @@ is the unit that is counted, compared and cut at.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 UNSPACED = (
     "\u0e00-\u0eff"  # Thai, Lao
@@ -24,3 +25,8 @@ _WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])\w)+(?:['’\-](?:(?![{UNS
 def words(text: str) -> list[str]:
     """The words in order, without what stands between them: ``don't`` and ``re-use`` are one."""
     return _WORD.findall(text)
+
+
+def folded(text: str) -> str:
+    """The text in one case and width, every run of blanks as one."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

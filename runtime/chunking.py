@@ -1,0 +1,219 @@
+"""Cuts a text into pieces of at most a size, each repeating the end of the one before.
+
+Nothing is lost: without what they repeat, the pieces join to the text. Cuts fall between
+sentences where they can, else between lines (in code), words, and at last between characters. A
+code block is cut only where it does not fit into a piece.
+
+Tokens are an estimate, for no tokenizer is at hand: six letters of a Latin word, three digits,
+three letters of other spaced scripts, one character of unspaced ones and each other sign are a
+token. English comes to about four characters a token, Chinese to one.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise, starmap
+from typing import NamedTuple
+
+from dpipe.runtime.sentences import boundaries
+from dpipe.runtime.text import UNSPACED
+
+_TOKEN = re.compile(
+    rf"[{UNSPACED}]|[a-zA-Z]{{1,6}}|\d{{1,3}}|(?:(?![{UNSPACED}])[^\W\da-zA-Z]){{1,3}}|[^\w\s]|_"
+)
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_WORD = re.compile(rf"[{UNSPACED}]\s*|[^\s{UNSPACED}]+\s*|\s+")
+_HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+
+
+class Span(NamedTuple):
+    """A part of the text, as offsets."""
+
+    start: int
+    end: int
+
+
+def estimated_tokens(text: str) -> int:
+    return sum(1 for _ in _TOKEN.finditer(text))
+
+
+def cut(text: str, unit: str, most: int, overlap: int = 0) -> list[str]:
+    """The pieces of ``most`` units (tokens, chars or sentences), none of a blank text.
+
+    Each but the first begins with up to ``overlap`` (less than ``most``) units of the one before.
+    """
+    return [text[start:end] for start, end in spans(text, unit, most, overlap)]
+
+
+def spans(text: str, unit: str, most: int, overlap: int = 0) -> list[Span]:
+    """As ``cut``, but where the pieces are in the text."""
+    if not text.strip():
+        return []
+    return list(_Cutter(text, _UNITS[unit](text), most, overlap).pieces())
+
+
+def cut_at_headings(text: str) -> list[str]:
+    """A piece for each Markdown section; a heading without text stands with what follows it."""
+    if not text.strip():
+        return []
+    pieces: list[str] = []
+    bare = True
+    for start, end in _sections(text):
+        section = text[start:end]
+        if pieces and bare:
+            pieces[-1] += section
+        else:
+            pieces.append(section)
+        bare = not _body(pieces[-1])
+    if bare and len(pieces) > 1:
+        last = pieces.pop()
+        pieces[-1] += last
+    return pieces
+
+
+def _body(section: str) -> bool:
+    """Whether a piece holds more than headings."""
+    return any(line.strip() and not _HEADING.match(line) for line in section.split("\n"))
+
+
+def _sections(text: str) -> Iterator[Span]:
+    starts = [span.start for span, code in _lines(text) if not code and _heading(text, span)]
+    cuts = sorted({0, *starts, len(text)})
+    yield from starmap(Span, pairwise(cuts))
+
+
+def _heading(text: str, line: Span) -> bool:
+    return _HEADING.match(text, line.start, line.end) is not None
+
+
+def _lines(text: str) -> Iterator[tuple[Span, bool]]:
+    """The lines, and whether each belongs to a fenced code block; one may end with the text."""
+    fence = ""
+    for found in _LINE.finditer(text):
+        mark = _FENCE.match(text, found.start(), found.end())
+        yield Span(*found.span()), bool(fence or mark)
+        if mark and not fence:
+            fence = mark[1]
+        elif mark and mark[1].startswith(fence) and not text[mark.end() : found.end()].strip():
+            fence = ""
+
+
+def _blocks(text: str) -> Iterator[tuple[Span, bool]]:
+    """Runs of lines that are code, or prose."""
+    start = end = 0
+    inside = False
+    for line, code in _lines(text):
+        if code != inside:
+            if start < end:
+                yield Span(start, end), inside
+            start, inside = line.start, code
+        end = line.end
+    yield Span(start, end), inside
+
+
+def _atoms(text: str) -> Iterator[tuple[Span, bool]]:
+    """What is best kept whole: sentences, and code blocks."""
+    for block, code in _blocks(text):
+        if code:
+            yield block, True
+            continue
+        part = text[block.start : block.end]
+        cuts = [0, *boundaries(part), len(part)]
+        for start, end in pairwise(cuts):
+            yield Span(block.start + start, block.start + end), False
+
+
+def _matches(pattern: re.Pattern[str]) -> Callable[[str, Span], Iterator[Span]]:
+    def parts(text: str, span: Span) -> Iterator[Span]:
+        return (Span(*found.span()) for found in pattern.finditer(text, *span))
+
+    return parts
+
+
+def _token_starts(text: str) -> list[int]:
+    return [found.start() for found in _TOKEN.finditer(text)]
+
+
+def _sentence_starts(text: str) -> list[int]:
+    return [span.start for span, _ in _atoms(text)]
+
+
+_UNITS: dict[str, Callable[[str], Sequence[int]]] = {
+    "tokens": _token_starts,
+    "chars": lambda text: range(len(text)),
+    "sentences": _sentence_starts,
+}
+"""Where each unit of the text starts."""
+
+
+class _Cutter:
+    """Packs atoms into pieces. ``starts`` are the offsets of the units that are counted."""
+
+    def __init__(self, text: str, starts: Sequence[int], most: int, overlap: int) -> None:
+        self.text = text
+        self.starts = starts
+        self.most = most
+        self.overlap = overlap
+
+    def size(self, start: int, end: int) -> int:
+        return bisect_left(self.starts, end) - bisect_left(self.starts, start)
+
+    def pieces(self) -> Iterator[Span]:
+        """Greedily: a piece takes atoms while they fit, the next begins with the overlap."""
+        if self.size(0, len(self.text)) <= self.most:
+            yield Span(0, len(self.text))
+            return
+        start = end = 0
+        atom_starts: list[int] = []
+        for atom in self.fitting_atoms():
+            if self.size(start, atom.end) > self.most and self.parts(start, end, atom.end):
+                yield Span(start, end)
+                start = self.overlap_start(start, end, atom_starts)
+                atom_starts = [at for at in atom_starts if at >= start]
+            atom_starts.append(atom.start)
+            end = atom.end
+        yield Span(start, end)
+
+    def parts(self, start: int, middle: int, end: int) -> bool:
+        """Whether there is text on both sides; blanks stay with the piece before them."""
+        return bool(self.text[start:middle].strip() and self.text[middle:end].strip())
+
+    def overlap_start(self, start: int, end: int, atom_starts: list[int]) -> int:
+        """Where what is repeated begins: at an atom, else at a word, else at a unit."""
+        words = (span.start for span in _words(self.text, Span(start, end)))
+        for candidates in (atom_starts, words):
+            for at in candidates:
+                if at > start and 0 < self.size(at, end) <= self.overlap:
+                    return at
+        units = bisect_left(self.starts, end)
+        return self.starts[units - self.overlap] if self.overlap else end
+
+    def fitting_atoms(self) -> Iterator[Span]:
+        """Atoms that leave room for the overlap, the large ones cut up."""
+        room = self.most - self.overlap
+        for atom, code in _atoms(self.text):
+            levels = (_lines_of, _words) if code else (_words,)
+            yield from self.cut_up(atom, room, levels)
+
+    def cut_up(self, span: Span, room: int, levels: Sequence[Level]) -> Iterator[Span]:
+        if self.size(*span) <= room:
+            yield span
+        elif levels:
+            for part in levels[0](self.text, span):
+                yield from self.cut_up(part, room, levels[1:])
+        else:
+            yield from self.units_of(span, room)
+
+    def units_of(self, span: Span, room: int) -> Iterator[Span]:
+        """A word too long for a piece, cut every ``room`` units."""
+        first, last = bisect_left(self.starts, span.start), bisect_left(self.starts, span.end)
+        cuts = [span.start, *(self.starts[at] for at in range(first + room, last, room)), span.end]
+        yield from starmap(Span, pairwise(cuts))
+
+
+Level = Callable[[str, Span], Iterator[Span]]
+_lines_of: Level = _matches(_LINE)
+_words: Level = _matches(_WORD)

@@ -1,0 +1,169 @@
+"""How texts are cut."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dpipe.runtime.chunking import cut, cut_at_headings, estimated_tokens, spans
+from dpipe.runtime.sentences import sentences
+
+UNITS = st.sampled_from(["tokens", "chars", "sentences"])
+TEXTS = st.lists(
+    st.sampled_from(
+        [
+            "A short sentence. ", "Is it? ", "One\n", "\n\n", "# A title\n", "- an item\n", "\t",
+            "3.14 and e.g. this ", "你好。", "模型很大", "```py\nx = 1\ny = 2\n```\n",
+            " ", "internationalization" * 3, "Ünïcödé wörds! ", "😀",
+        ]
+    )
+    | st.text(max_size=5),
+    max_size=30,
+).map("".join)  # fmt: skip
+
+
+@given(TEXTS, UNITS, st.integers(1, 40))
+def test_pieces_join_to_the_text(text: str, unit: str, most: int) -> None:
+    pieces = cut(text, unit, most)
+    assert "".join(pieces) == (text if text.strip() else "")
+    assert all(piece.strip() for piece in pieces)
+
+
+@given(TEXTS, UNITS, st.integers(2, 40), st.data())
+def test_pieces_overlap_or_touch_and_cover_the_text(
+    text: str, unit: str, most: int, data: st.DataObject
+) -> None:
+    overlap = data.draw(st.integers(0, most - 1))
+    pieces = spans(text, unit, most, overlap)
+    assert bool(pieces) == bool(text.strip())
+    assert [text[start:end] for start, end in pieces] == cut(text, unit, most, overlap)
+    for before, after in pairwise(pieces):
+        assert before.start < after.start <= before.end < after.end
+    if pieces:
+        assert (pieces[0].start, pieces[-1].end) == (0, len(text))
+
+
+@given(TEXTS, st.integers(1, 40), st.data())
+def test_no_piece_is_larger_than_said(text: str, most: int, data: st.DataObject) -> None:
+    overlap = data.draw(st.integers(0, most - 1))
+    assert all(estimated_tokens(piece) <= most for piece in cut(text, "tokens", most, overlap))
+    assert all(len(piece.strip()) <= most for piece in cut(text, "chars", most, overlap))
+
+
+PROSE = "".join(f"The fox number {n} jumps over the lazy dog of the day. " for n in range(40))
+
+
+@pytest.mark.parametrize(("unit", "most", "overlap"), [("tokens", 60, 15), ("chars", 300, 80)])
+def test_the_overlap_is_really_there(unit: str, most: int, overlap: int) -> None:
+    pieces = spans(PROSE, unit, most, overlap)
+    assert len(pieces) > 5
+    for before, after in pairwise(pieces):
+        repeated = PROSE[after.start : before.end]
+        size = estimated_tokens(repeated) if unit == "tokens" else len(repeated)
+        assert overlap / 2 < size <= overlap
+
+
+def test_a_sentence_longer_than_the_overlap_is_repeated_from_a_word_on() -> None:
+    pieces = cut("Alpha beta gamma delta. Epsilon zeta eta theta. Iota kappa.", "chars", 40, 10)
+    assert pieces[1].startswith("delta. Epsilon")
+
+
+def test_overlapping_sentences_are_whole() -> None:
+    assert cut("One. Two. Three. Four.", "sentences", 2, 1) == [
+        "One. Two. ",
+        "Two. Three. ",
+        "Three. Four.",
+    ]
+
+
+def test_a_short_text_is_one_piece_and_a_blank_one_none() -> None:
+    assert cut("Short. And sweet.", "tokens", 800, 80) == ["Short. And sweet."]
+    assert cut(" \n ", "chars", 5) == []
+    assert cut_at_headings("") == []
+
+
+def test_pieces_end_with_sentences_where_they_can() -> None:
+    pieces = cut(PROSE, "tokens", 60)
+    assert all(piece.rstrip().endswith(".") for piece in pieces)
+
+
+def test_chinese_is_cut_at_its_sentences() -> None:
+    text = "模型需要数据。数据从哪里来？我们自己生成！" * 3
+    pieces = cut(text, "tokens", 20)
+    assert all(piece[-1] in "。？！" for piece in pieces)
+
+
+def test_a_text_without_any_blank_is_cut_too() -> None:
+    assert [len(piece) for piece in cut("x" * 95, "chars", 30)] == [30, 30, 30, 5]
+
+
+def test_a_code_block_that_fits_is_not_cut() -> None:
+    code = "```py\nfor x in xs:\n    print(x). Then\n    y = 1\n```\n"
+    text = "Some words before it. " * 5 + "\n" + code + "And words after it. " * 5
+    pieces = cut(text, "tokens", 40)
+    assert sum(code in piece for piece in pieces) == 1
+
+
+def test_a_code_block_that_does_not_fit_is_cut_between_lines() -> None:
+    code = "```\n" + "".join(f"line_{n} = compute({n})\n" for n in range(50)) + "```\n"
+    pieces = cut(code, "tokens", 60)
+    assert len(pieces) > 3
+    assert all(piece.endswith("\n") for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Pi is 3.14. Right?", ["Pi is 3.14. ", "Right?"]),
+        ("Dr. Smith met J. R. Doe. They spoke.", ["Dr. Smith met J. R. Doe. ", "They spoke."]),
+        ("See e.g. this one. And that.", ["See e.g. this one. ", "And that."]),
+        ("Wait... no! \"Yes.\" He left.", ["Wait... no! ", '"Yes." ', "He left."]),
+        ("It was I. He knew.", ["It was I. ", "He knew."]),
+        ("At 5 p.m. we left. Then home.", ["At 5 p.m. we left. ", "Then home."]),
+        ("你好。世界！“走吧。”他说", ["你好。", "世界！", "“走吧。”", "他说"]),
+        ("no stop\n\nnext paragraph", ["no stop\n\n", "next paragraph"]),
+        ("# Title\nText. More", ["# Title\n", "Text. ", "More"]),
+        ("List:\n1. One thing\n2. Another", ["List:\n", "1. One thing\n", "2. Another"]),
+    ],
+)  # fmt: skip
+def test_sentences(text: str, parts: list[str]) -> None:
+    assert sentences(text) == parts
+
+
+def test_long_runs_of_signs_take_no_long_time() -> None:
+    text = ("." * 20_000 + "x") + " " * 20_000 + "\n" * 20_000 + "`" * 20_000
+    assert "".join(sentences(text)) == text
+    assert "".join(cut(text, "tokens", 100)) == text
+
+
+def test_headings_make_sections_but_not_inside_code() -> None:
+    text = "before\n\n# A\ntext\n```\n# no heading\n```\n## B\nmore\n"
+    assert cut_at_headings(text) == [
+        "before\n\n",
+        "# A\ntext\n```\n# no heading\n```\n",
+        "## B\nmore\n",
+    ]
+
+
+def test_a_heading_without_text_stands_with_what_follows() -> None:
+    assert cut_at_headings("# Book\n\n## One\na\n## Two\nb\n## Three\n") == [
+        "# Book\n\n## One\na\n",
+        "## Two\nb\n## Three\n",
+    ]
+
+
+@given(TEXTS)
+def test_sections_join_to_the_text(text: str) -> None:
+    assert "".join(cut_at_headings(text)) == (text if text.strip() else "")
+
+
+def test_estimates_are_about_four_characters_a_token_in_english_and_one_in_chinese() -> None:
+    english = (
+        "Large language models learn from text. What they learn depends on which text they see, "
+        "how often they see it, and in which order; so the data deserve as much care as the model."
+    )
+    assert 3.5 < len(english) / estimated_tokens(english) < 4.8
+    assert estimated_tokens("模型需要数据") == 6
