@@ -1,0 +1,48 @@
+"""What a stage is built from, beside its node."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from dpipe.lang import graph
+from dpipe.runtime.expressions import Expressions, OverRow
+from dpipe.runtime.values import key_of
+
+Embed: TypeAlias = Callable[[graph.One, Sequence[str]], Awaitable[list[list[float]]]]
+"""Vectors of texts, in order; a text without one ends the call with an exception."""
+
+T = TypeVar("T")
+
+
+class StageContext(Struct, frozen=True):
+    """``label`` names the stage in rejects and the funnel.
+
+    ``salt`` (``content.salt_of``) stands for the seed and the stage's content: all its chance
+    hangs on it and on the rows' identities.
+    """
+
+    label: str
+    expressions: Expressions
+    salt: bytes
+    embed: Embed | None = None
+
+    def over(self, arg: graph.Arg, place: str = "") -> OverRow:
+        """An argument over the row; ``place`` keeps the draws of a stage's arguments apart."""
+        assert isinstance(arg, graph.Expr)
+        return self.expressions.over(arg, key_of(self.salt, place))
+
+    def fields(self, arg: graph.Arg) -> tuple[tuple[str, OverRow], ...]:
+        """Labelled expressions over the row."""
+        assert isinstance(arg, graph.Fields)
+        return tuple((name, self.over(expr, name)) for name, expr in arg.entries)
+
+    def constant(self, node: graph.StageNode, name: str, default: T) -> Any | T:
+        """A constant argument, ``default`` where it is left out."""
+        arg = node.args.get(name)
+        if arg is None:
+            return default
+        assert isinstance(arg, graph.Expr)
+        return self.expressions.constant(arg)

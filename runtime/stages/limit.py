@@ -1,0 +1,141 @@
+"""``limit``: the first rows, of all or for each value of ``per:``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Hashable
+from fractions import Fraction
+from math import ceil
+from typing import Any
+
+from dpipe.lang import graph, types
+from dpipe.runtime.equality import frozen
+from dpipe.runtime.errors import NoValue
+from dpipe.runtime.expressions import OverRow
+from dpipe.runtime.ledger import Tally
+from dpipe.runtime.stages.context import StageContext
+from dpipe.runtime.stages.step import Gathering, reject
+from dpipe.runtime.values import Batch, Row
+
+
+class Limit:
+    """The first ``n`` rows, or ``n`` of each value of ``per``.
+
+    ``full`` once no row can go on any more; with ``per`` only where ``members`` are all its
+    values. What comes then is surplus, rejects too.
+    """
+
+    def __init__(
+        self,
+        context: StageContext,
+        n: int,
+        per: OverRow | None = None,
+        members: Collection[Any] | None = None,
+    ) -> None:
+        self.tally = Tally()
+        self._label = context.label
+        self._n = n
+        self._per = per
+        self._counts: Counter[Hashable] = Counter()
+        values = [None] if per is None else members
+        self._open = None if values is None else set(map(frozen, values))
+
+    @property
+    def full(self) -> bool:
+        return self._n == 0 or self._open == set()
+
+    def feed(self, batch: Batch) -> Batch:
+        out: Batch = []
+        for item in batch:
+            if isinstance(item, Row):
+                self._take(item, out)
+            elif not self.full:
+                out.append(item)
+        return out
+
+    def _take(self, row: Row, out: Batch) -> None:
+        self.tally.entered += 1
+        if self.full:
+            self.tally.lose("surplus")
+            return
+        try:
+            value = None if self._per is None else frozen(self._per(row))
+        except NoValue as reason:
+            out.append(reject(self._label, row, reason))
+            self.tally.lose("failed:error")
+            return
+        if self._counts[value] == self._n:
+            self.tally.lose("surplus")
+            return
+        self._count(value)
+        out.append(row)
+
+    def _count(self, value: Hashable) -> None:
+        self._counts[value] += 1
+        if self._open and self._counts[value] == self._n:
+            self._open.discard(value)
+        self.tally.passed += 1
+        self.tally.left += 1
+
+    def finish(self) -> Batch:
+        return []
+
+
+class LimitShare(Gathering):
+    """The first ``share`` of the rows, or of those of each value of ``per``, rounded up."""
+
+    def __init__(self, context: StageContext, share: float, per: OverRow | None = None) -> None:
+        super().__init__(context)
+        self._share = Fraction(str(share))  # as it is written: 0.1 of 30 is 3, not 4
+        self._per = per
+        self._rows: list[tuple[Hashable, Row]] = []
+
+    def hold(self, row: Row) -> None:
+        self._rows.append((None if self._per is None else frozen(self._per(row)), row))
+
+    def release(self) -> list[Row]:
+        sizes = Counter(value for value, _ in self._rows)
+        left = {value: ceil(self._share * size) for value, size in sizes.items()}
+        kept = []
+        for value, row in self._rows:
+            if left[value]:
+                left[value] -= 1
+                kept.append(row)
+        return kept
+
+
+def build(node: graph.StageNode, context: StageContext) -> Limit | LimitShare:
+    per_arg = node.args.get("per")
+    per = None if per_arg is None else context.over(per_arg, "per")
+    share = context.constant(node, "share", None)
+    if share is not None:
+        return LimitShare(context, share, per)
+    members = members_of(type_of(per_arg, node.row))
+    return Limit(context, context.constant(node, "n", 0), per, members)
+
+
+def type_of(arg: graph.Arg | None, row: types.Record) -> types.Type:
+    """The type of a path into the row; unknown of anything else."""
+    match arg:
+        case graph.Field(name):
+            return row.get(name) or types.UNKNOWN
+        case graph.Attr(of, name):
+            record = type_of(of, row)
+            found = record.get(name) if isinstance(record, types.Record) else None
+            return found or types.UNKNOWN
+        case _:
+            return types.UNKNOWN
+
+
+def members_of(of: types.Type) -> tuple[Any, ...] | None:
+    """Every value of an enum or bool; None of other types."""
+    match of:
+        case types.Enum(values):
+            return values
+        case types.Bool():
+            return (True, False)
+        case types.Optional(inner):
+            members = members_of(inner)
+            return None if members is None else (*members, None)
+        case _:
+            return None
