@@ -248,9 +248,13 @@ class Calls:
         self.expressions.defs[key] = graph.Def(key, names, body.expr)
 
     def key(self, decl: Decl) -> str:
-        """What a declaration is called in the graph: unique in the program."""
-        if decl.file == self.names.program.root:
+        """What a declaration is called in the graph: as the root file would write it."""
+        program = self.names.program
+        if decl.file == program.root:
             return decl.name.text
+        for (file, module), target in program.imports.items():
+            if file == program.root and target == decl.file:
+                return f"{module}.{decl.name.text}"
         return f"{decl.file}:{decl.name.text}"
 
     def _def(self, node: syntax.Call, decl: Decl, env: Env) -> Typed:
