@@ -360,7 +360,7 @@ class _Builder:
             case graph.Vote():
                 return self._vote(answerer)
             case graph.Cascade(members, accept, last):
-                kept = "drop" if last == "drop" else "keep"
+                kept: Literal["keep", "drop"] = "drop" if last == "drop" else "keep"
                 return Cascade(self._members(members), self._judge(accept), kept)
             case graph.Fallback(members):
                 return Fallback(self._members(members))

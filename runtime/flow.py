@@ -126,7 +126,7 @@ class Tee:
         self._wanting = set(range(len(ends)))
 
     async def put(self, batch: Batch) -> None:
-        rows = [item for item in batch if item.__class__ is Row]
+        rows: Batch = [item for item in batch if item.__class__ is Row]
         for at, end in enumerate(self._ends):
             part = batch if at == self._rejects_to else rows
             if at not in self._wanting:

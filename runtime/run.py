@@ -70,7 +70,7 @@ class RunOptions(Struct, frozen=True):
 
     params: Mapping[str, Any] = {}
     only: tuple[str, ...] = ()
-    settings: Settings = Settings()
+    settings: Settings = Settings.model_validate({})
     environ: Mapping[str, str] = {}
     modules: Mapping[str, str] = {}
     version: str = ""
