@@ -3,6 +3,7 @@
 In order: a byte order mark; UTF-16 without one, by its zero bytes; UTF-8; GB18030, whose
 characters are pairs of high bytes; Windows-1252 (which holds all printable Latin-1), where
 high bytes stand alone. What holds control characters in none of the first three is no text.
+Big5, Shift-JIS and EUC are not known: save such files as UTF-8.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def _open(file: Path, name: str) -> Any:
             return Unreadable(name, "encrypted: it opens with a password only")
         if document.page_count == 0:
             document.close()
-            return Unreadable(name, "has no pages")
+            return Unreadable(name, "has no pages, or is damaged")
     except OSError as e:
         return Unreadable(name, reason(e))
     except Exception:  # of whatever kind MuPDF makes of a damaged file
