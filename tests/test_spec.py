@@ -1,0 +1,274 @@
+"""SPEC.md is true: its blocks are compiled and evaluated, its tables are those of the code.
+
+``python -m tests.test_spec`` writes the parts that are generated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from dpipe.lang import graph
+from dpipe.lang.codes import CODES
+from dpipe.lang.functions import FUNCTIONS
+from dpipe.lang.scan import KEYWORDS, scan
+from dpipe.lang.source import Source
+from dpipe.lang.stages import ANSWERERS, MODELS, STAGES
+from dpipe.lang.types import Record, show
+from dpipe.runtime.equality import equal
+from dpipe.runtime.errors import NoValue
+from dpipe.runtime.expressions import Expressions
+from dpipe.runtime.values import Row
+from tests.spec.blocks import Block, Program, blocks, compiled, expectations, program_of
+
+ROOT = Path(__file__).parent.parent
+SPEC = ROOT / "SPEC.md"
+GRAMMAR = ROOT / "lang/grammar.lark"
+BUILTINS = ROOT / "stdlib/builtins.dpipe"
+TEXT = SPEC.read_text(encoding="utf-8")
+BLOCKS = tuple(blocks(SPEC))
+
+
+def of_kind(*infos: str) -> list[Block]:
+    return [block for block in BLOCKS if block.info in infos]
+
+
+UNUSED = frozenset({"W0201", "W0202", "W0203"})
+"""In a part of a program, what its rest would use."""
+
+
+def page_line(block: Block, program: Program, line: int) -> int:
+    """A line of the program as a line of SPEC.md."""
+    return block.line + line - 1 - program.text.count("\n", 0, program.begins)
+
+
+# -- programs, declarations and stages -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", of_kind("dpipe", "dpipe run"), ids=str)
+def test_a_block_has_the_findings_that_its_comments_say_and_no_others(block: Block) -> None:
+    program = program_of(block)
+    result = compiled(program.text)
+    source = Source("", program.text)
+    found = {
+        (page_line(block, program, source.position(d.span.start).line), d.severity, d.code)
+        for d in result.diagnostics
+        if not (program.begins and d.code in UNUSED)
+    }
+    wanted = {
+        (page_line(block, program, one.line), one.kind, code)
+        for one in expectations(source)
+        if one.kind != "row"
+        for code in re.findall(r"\[(\w+)\]", one.text)
+    }
+    assert found == wanted
+
+
+@pytest.mark.parametrize("block", of_kind("dpipe"), ids=str)
+def test_a_row_in_a_comment_is_the_row_after_the_stage_before_it(block: Block) -> None:
+    program = program_of(block)
+    rows = compiled(program.text).rows
+    for one in expectations(Source("", program.text)):
+        if one.kind == "row":
+            stage = max((r for r in rows if r.span.end <= one.behind), key=lambda r: r.span.end)
+            assert show(stage.row) == one.text, f"line {page_line(block, program, one.line)}"
+
+
+# -- expressions ---------------------------------------------------------------------------------
+
+ENVIRON = {"CITY": "Ghent"}
+_LINE = re.compile(r"(?P<kind>type|no value|error|warning): (?P<text>.*)")
+
+
+class Example(NamedTuple):
+    """``expression  # result`` on one line; an empty result only says that there is one."""
+
+    block: Block
+    line: int
+    expression: str
+    result: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}"
+
+    @property
+    def expects(self) -> tuple[str, str]:
+        """``type``, ``no value``, ``error``, ``warning`` or ``value``, and what."""
+        found = _LINE.fullmatch(self.result)
+        return (found["kind"], found["text"]) if found else ("value", self.result)
+
+
+def examples() -> Iterator[Example]:
+    for block in of_kind("dpipe expressions"):
+        for number, line in enumerate(block.text.splitlines(), block.line):
+            comments = scan(Source("", line)).comments
+            start = comments[-1].start if comments else len(line)
+            if line[:start].strip():
+                yield Example(block, number, line[:start].strip(), line[start:].lstrip("# "))
+
+
+EXAMPLES = tuple(examples())
+
+
+def stage_of(example: Example) -> str:
+    """A program that sets `.x` to the expression, and `.wanted` to what it should be."""
+    given = example.block.given or "source rows: {} = rows([{}])\n"
+    kind, text = example.expects
+    wanted = f", wanted: {text}" if kind == "value" and text else ""
+    return f"dpipe 1\n{given}\nflow example = rows | set(x: {example.expression}{wanted})\n"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_an_expression_gives_what_its_comment_says(example: Example) -> None:
+    kind, text = example.expects
+    program = stage_of(example) + 'sink out = example | jsonl("out.jsonl")\n'
+    result = compiled(program)
+    codes = [d.code for d in result.diagnostics if not d.code.startswith("W02")]
+    assert codes == (re.findall(r"\[(\w+)\]", text) if kind in ("error", "warning") else [])
+    if kind == "error":
+        return
+    assert result.graph is not None
+    if kind == "type":
+        assert show(type_of_x(result.graph)) == text
+    elif kind == "no value":
+        with pytest.raises(NoValue) as raised:
+            evaluated(result.graph)
+        assert str(raised.value) == text
+    else:
+        values = evaluated(result.graph)
+        assert equal(values["x"], values.get("wanted", values["x"])), values
+
+
+def stage(program: graph.Graph) -> graph.StageNode:
+    [node] = [node for node in program.nodes if isinstance(node, graph.StageNode)]
+    return node
+
+
+def type_of_x(program: graph.Graph) -> Any:
+    row = stage(program).row
+    assert isinstance(row, Record)
+    return row.get("x")
+
+
+def evaluated(program: graph.Graph) -> dict[str, Any]:
+    expressions = Expressions(program.defs, {}, ENVIRON)
+    source = program.nodes[0]
+    assert isinstance(source, graph.SourceNode)
+    [values] = expressions.constant(source.args["records"])
+    row = Row(values, b"spec", "")
+    fields = stage(program).args["fields"]
+    assert isinstance(fields, graph.Fields)
+    return {name: expressions.over(expr, b"")(row) for name, expr in fields.entries}
+
+
+# -- what is there is told -----------------------------------------------------------------------
+
+
+def section(title: str) -> str:
+    """The text under a heading, up to the next one of its level or above."""
+    parts = re.split(r"^(#+) ([^\n]*)$", TEXT, flags=re.MULTILINE)
+    levels, titles, texts = parts[1::3], parts[2::3], parts[3::3]
+    at = titles.index(title)
+    until = at + 1
+    while until < len(titles) and len(levels[until]) > len(levels[at]):
+        until += 1
+    return "\n".join(texts[at:until])
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_stage_is_told_with_its_parameters(name: str) -> None:
+    told = section(f"`{name}`")
+    for param in STAGES[name].params:
+        if not param.positional and param.kind not in ("fields", "names", "constants"):
+            assert f"{param.name}:" in told, param.name
+        for method in param.methods:
+            assert f"{method.name}(" in told
+
+
+def test_every_function_is_told_and_shown() -> None:
+    text = section("Functions")
+    shown = " ".join(example.expression for example in EXAMPLES)
+    for name in [*FUNCTIONS, "zip"]:
+        assert re.search(rf"`{name}\(", text), name
+        assert re.search(rf"\b{name}\(", shown), name
+
+
+def test_every_answerer_is_told_with_its_parameters() -> None:
+    text = section("Who answers")
+    for answerer in ANSWERERS.values():
+        [row] = [line for line in text.splitlines() if line.startswith(f"| `{answerer.name}(")]
+        for param in answerer.params:
+            assert param.positional or f"{param.name}:" in row, (answerer.name, param.name)
+
+
+def test_every_option_of_a_model_is_told() -> None:
+    text = section("`model`")
+    for kind, params in MODELS.items():
+        assert f"{kind}(" in text
+        for param in params:
+            assert f"`{param.name}:`" in text or param.positional, param.name
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [("source", "Sources"), ("sink", "Sinks"), ("metric", "Reports")],
+)
+def test_every_reader_writer_and_aggregate_is_told(kind: str, title: str) -> None:
+    text = section(title)
+    for name in re.findall(rf"^extern {kind} (\w+)\(", BUILTINS.read_text(), re.MULTILINE):
+        assert f"`{name}(" in text, name
+
+
+def test_every_keyword_is_told() -> None:
+    [told] = re.findall(r"The keywords are (.*?)\. ", TEXT, re.DOTALL)
+    assert told.replace("`", "").split() == sorted(KEYWORDS)
+
+
+def test_labels_are_unique_and_references_lead_to_them() -> None:
+    text = re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
+    labels = re.findall(r"\[([a-z]+\.[a-z][a-z0-9-]*)\]", text)
+    assert len(labels) > 80
+    assert sorted({label for label in labels if labels.count(label) > 1}) == []
+    groups = "|".join({label.split(".")[0] for label in labels} - {"std"})
+    references = set(re.findall(rf"`((?:{groups})\.[a-z-]+)`", text))
+    assert references - set(labels) == set()
+
+
+# -- what is generated ---------------------------------------------------------------------------
+
+
+def grammar() -> str:
+    """The grammar without comments, blank lines in a row, and what only recovery needs."""
+    text = re.sub(r"^//.*\n", "", GRAMMAR.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = re.sub(r"^%declare ERROR\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\n? *\| ERROR -> \w+", "", text)
+    return "```lark\n" + re.sub(r"\n{3,}", "\n\n", text).strip() + "\n```"
+
+
+def code_table() -> str:
+    rows = [f"| {code} | {of.name} | {of.severity} | {of.summary} |" for code, of in CODES.items()]
+    return "\n".join(["| code | name | severity | what it is about |", "|---|---|---|---|", *rows])
+
+
+GENERATED = {"grammar": grammar, "codes": code_table}
+
+
+def with_generated(text: str) -> str:
+    for name, made in GENERATED.items():
+        part = f"<!-- generated: {name} -->\n\n{made()}\n\n<!-- end -->"
+        pattern = rf"<!-- generated: {name} -->.*?<!-- end -->"
+        text, count = re.subn(pattern, lambda _, part=part: part, text, flags=re.DOTALL)
+        assert count == 1, name
+    return text
+
+
+def test_what_is_generated_is_up_to_date() -> None:
+    assert with_generated(TEXT) == TEXT, "run `python -m tests.test_spec`"
+
+
+if __name__ == "__main__":
+    SPEC.write_text(with_generated(TEXT), encoding="utf-8")
