@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+import dpipe
 from dpipe.lang import graph
 from dpipe.lang.codes import CODES
 from dpipe.lang.functions import FUNCTIONS
@@ -23,7 +26,15 @@ from dpipe.runtime.equality import equal
 from dpipe.runtime.errors import NoValue
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.values import Row
-from tests.spec.blocks import Block, Program, blocks, compiled, expectations, program_of
+from tests.spec.blocks import (
+    Block,
+    Program,
+    blocks,
+    compiled,
+    expectations,
+    program_of,
+    written,
+)
 
 ROOT = Path(__file__).parent.parent
 SPEC = ROOT / "SPEC.md"
@@ -163,6 +174,36 @@ def evaluated(program: graph.Graph) -> dict[str, Any]:
     fields = stage(program).args["fields"]
     assert isinstance(fields, graph.Fields)
     return {name: expressions.over(expr, b"")(row) for name, expr in fields.entries}
+
+
+# -- whole runs ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", of_kind("dpipe run"), ids=str)
+def test_a_run_writes_what_its_comments_say(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in {**block.files, "spec.dpipe": block.text}.items():
+        Path(name).write_text(text, encoding="utf-8")
+    dpipe.run("spec.dpipe", progress="none")
+    wanted = written(block.text)
+    assert wanted
+    for name, records in wanted.items():
+        text = Path(name).read_text(encoding="utf-8")
+        found = (
+            [json.loads(line) for line in text.splitlines()]
+            if name.endswith("l")
+            else [json.loads(text)]
+        )
+        assert [holds(*pair) for pair in zip_longest(found, records)] == [True] * len(found), found
+
+
+def holds(found: Any, wanted: Any) -> bool:
+    """Whether a record has all that the comment names."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return all(name in found and holds(found[name], wanted[name]) for name in wanted)
+    return bool(found == wanted)
 
 
 # -- what is there is told -----------------------------------------------------------------------

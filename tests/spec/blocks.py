@@ -1,16 +1,18 @@
 """The code blocks of the specification, each as a program with what its comments expect.
 
 A block's info string says what it is: ``dpipe`` (a program, declarations, or stages that begin
-with ``|``), ``dpipe expressions`` (one a line) or ``dpipe run``. What a fragment needs stands
-before it in an HTML comment, ``<!-- given … -->``, which holds for the rest of its section.
+with ``|``), ``dpipe expressions`` (one a line), ``dpipe run`` (a program with what it writes), or
+``json NAME``, a file. What a fragment needs stands before it in an HTML comment,
+``<!-- given … -->``, which holds for the rest of its section; so does a file.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dpipe import project
 from dpipe.lang.compile import Compiled, compile_program
@@ -19,7 +21,7 @@ from dpipe.lang.source import Source
 
 FILE = "spec.dpipe"
 _PIECE = re.compile(
-    r"^## (?P<section>[^\n]*)$"
+    r"^(?P<section>## )"
     r"|^<!-- given\n(?P<given>.*?)^-->$"
     r"|^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
@@ -28,13 +30,16 @@ _MODULES = {"models.dpipe": b'dpipe 1\nmodel strong = openai("strong", url: "sim
 
 
 class Block(NamedTuple):
-    """``line`` is where its text starts in the page; ``given`` the declarations before it."""
+    """``line`` is where its text starts in the page.
+
+    ``given`` are the declarations before it, ``files`` the files by name.
+    """
 
     info: str
     text: str
     line: int
     given: str
-    section: str
+    files: Mapping[str, str]
 
     def __str__(self) -> str:
         return f"line {self.line}"
@@ -42,15 +47,18 @@ class Block(NamedTuple):
 
 def blocks(page: Path) -> Iterator[Block]:
     text = page.read_text(encoding="utf-8")
-    given = section = ""
+    given = ""
+    files: dict[str, str] = {}
     for piece in _PIECE.finditer(text):
         if piece["section"] is not None:
-            section, given = piece["section"], ""
+            given, files = "", {}
         elif piece["given"] is not None:
             given = piece["given"]
+        elif piece["info"].startswith("json "):
+            files = {**files, piece["info"].removeprefix("json "): piece["text"]}
         else:
             line = text.count("\n", 0, piece.start("text")) + 1
-            yield Block(piece["info"], piece["text"], line, given, section)
+            yield Block(piece["info"], piece["text"], line, given, files)
 
 
 class Program(NamedTuple):
@@ -111,3 +119,18 @@ def expectations(source: Source) -> Iterator[Expectation]:
 
 def _end_before(tokens: list[Token], offset: int) -> int:
     return max((token.end for token in tokens if token.end <= offset), default=0)
+
+
+_WRITTEN = re.compile(r"#\s+(\S+\.jsonl?)")
+
+
+def written(text: str) -> dict[str, list[Any]]:
+    """The records that comments say a run writes: below a file's name, each on its line."""
+    found: dict[str, list[Any]] = {}
+    records: list[Any] = []
+    for comment in scan(Source("", text)).comments:
+        if name := _WRITTEN.fullmatch(comment.text):
+            records = found[name[1]] = []
+        elif comment.text.startswith("#   {"):
+            records.append(json.loads(comment.text.lstrip("# ")))
+    return found
