@@ -41,3 +41,8 @@ def money(dollars: float) -> str:
     if dollars >= 100:
         return f"${dollars:,.0f}"
     return f"${dollars:.2f}" if dollars >= 0.1 or dollars == 0 else f"${dollars:.2g}"
+
+
+def tokens(given: int, got: int) -> str:
+    """``84k tokens in, 12k out``"""
+    return f"{short(given)} tokens in, {short(got)} out"

@@ -1,4 +1,4 @@
-"""The end of a run: what came in, what was kept, what went where and why."""
+"""What became of a run's rows: what came in, what was kept, what went where and why."""
 
 from __future__ import annotations
 
@@ -49,10 +49,17 @@ class Model(Protocol):
 
 
 def summary(
-    nodes: Iterable[Node], files: Mapping[str, int], models: Iterable[Model], width: int
+    nodes: Iterable[Node],
+    files: Mapping[str, int],
+    models: Iterable[Model],
+    width: int,
+    recalled: int = 0,
 ) -> Iterator[str]:
-    """All that is told of a run: its funnel, its files, its models."""
-    for part in (funnel(nodes, width), outputs(files), calls(models)):
+    """All that is told of a run: its funnel, its files, its models.
+
+    ``recalled`` answers came from the journal.
+    """
+    for part in (funnel(nodes, width), outputs(files), asked(models, recalled)):
         if lines := list(part):
             yield ""
             yield from lines
@@ -95,15 +102,17 @@ def tell_reasons(reasons: Mapping[str, int]) -> Iterator[str]:
     for reason, word in _REASONS.items():
         if count := reasons.get(reason):
             yield click.style(f"{amounts.count(count)} {word}", dim=True)
-    failed = {
+    if failed := _failures(reasons):
+        details = ", ".join(_outcome(*item) for item in sorted(failed.items(), key=_most_first))
+        yield click.style(f"{amounts.count(sum(failed.values()))} failed ({details})", fg="red")
+
+
+def _failures(reasons: Mapping[str, int]) -> dict[str, int]:
+    return {
         reason.removeprefix(_FAILED): count
         for reason, count in reasons.items()
-        if reason.startswith("failed") and count
+        if reason.startswith(_FAILED) and count
     }
-    if failed:
-        total = f"{amounts.count(sum(failed.values()))} failed"
-        details = ", ".join(_outcome(*item) for item in sorted(failed.items(), key=_most_first))
-        yield click.style(f"{total} ({details})", fg="red")
 
 
 def _most_first(item: tuple[str, int]) -> tuple[int, str]:
@@ -121,13 +130,14 @@ def outputs(files: Mapping[str, int]) -> Iterator[str]:
         yield f"  {escape(path):{longest}}  {amounts.count(rows, 'row'):>9}"
 
 
-def calls(models: Iterable[Model]) -> Iterator[str]:
-    """A line a model, with what it was asked and what that cost."""
+def asked(models: Iterable[Model], recalled: int = 0) -> Iterator[str]:
+    """A line a model with what it was asked and what that cost, then what cost nothing."""
     for model in models:
-        tokens = (
-            f"{amounts.short(model.input_tokens)} + {amounts.short(model.output_tokens)} tokens"
-        )
-        parts = [amounts.count(model.calls, "call"), tokens]
+        parts = [amounts.count(model.calls, "call")]
+        if model.calls:
+            parts.append(amounts.tokens(model.input_tokens, model.output_tokens))
         if model.cost is not None:
             parts.append(amounts.money(model.cost))
         yield f"  {escape(model.name)}: {', '.join(parts)}"
+    if recalled:
+        yield f"  {amounts.count(recalled, 'answer')} from the journal, at no cost"

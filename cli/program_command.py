@@ -33,7 +33,8 @@ class ProgramCommand(click.Command):
         return [*super().get_params(ctx), *ctx.meta.get(_OPTIONS, ())]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        own = [p.get_help_record(ctx) for p in super().get_params(ctx)]
+        options = [p for p in super().get_params(ctx) if isinstance(p, click.Option)]
+        own = [option.get_help_record(ctx) for option in options]
         of_program = [p.get_help_record(ctx) for p in ctx.meta.get(_OPTIONS, ())]
         if of_program:
             with formatter.section("Params of the program"):

@@ -27,6 +27,7 @@ class Standing:
         self.failed = 0
         self.last_failure: events.RowRejected | None = None
         self._past: deque[tuple[float, int, float]] = deque()
+        self._paced_by = -1
 
     def __call__(self, event: events.AnyEvent) -> None:
         self.elapsed = event.elapsed
@@ -40,15 +41,23 @@ class Standing:
             self._remember()
 
     def _remember(self) -> None:
+        if (pacer := self._pacer()) != self._paced_by:
+            self._paced_by = pacer
+            self._past.clear()
         self._past.append((self.elapsed, self.settled, self.share or 0.0))
         while self.elapsed - self._past[0][0] > _WINDOW:
             self._past.popleft()
 
+    def _pacer(self) -> int:
+        """The node that tells the pace: the last ask that rows have passed, else the last node."""
+        asks = [at for at, node in enumerate(self.nodes) if node.label.endswith(": ask")]
+        reached = [at for at in asks if _settled(self.nodes[at])]
+        return (reached or asks or [len(self.nodes) - 1])[-1 if reached else 0]
+
     @property
     def settled(self) -> int:
-        """Rows whose fate is known where the run spends its time: at its asks, else its end."""
-        asks = [node for node in self.nodes if node.label.endswith(": ask")]
-        return sum(node.passed + sum(node.reasons.values()) for node in asks or self.nodes[-1:])
+        """Rows whose fate is known where the pace is told."""
+        return _settled(self.nodes[self._paced_by]) if self.nodes else 0
 
     @property
     def rows_a_second(self) -> float | None:
@@ -67,6 +76,10 @@ class Standing:
             return None
         first, last = self._past[0], self._past[-1]
         return (last[column] - first[column]) / (last[0] - first[0])
+
+
+def _settled(node: events.NodeCount) -> int:
+    return node.passed + sum(node.reasons.values())
 
 
 def one_line(now: Standing) -> str:
@@ -106,15 +119,14 @@ def _stage_line(node: events.NodeCount, labels: int) -> str:
 
 
 def model_line(model: events.ModelCount) -> str:
-    """``writer 312 calls, 16 in flight, 84k + 12k tokens, $0.12``"""
+    """``writer 312 calls, 84k tokens in, 12k out, $0.12, 16 in flight``"""
     parts = [amounts.count(model.calls, "call")]
-    if model.in_flight:
-        parts.append(f"{amounts.count(model.in_flight)} in flight")
-    parts.append(
-        f"{amounts.short(model.input_tokens)} + {amounts.short(model.output_tokens)} tokens"
-    )
+    if model.calls:
+        parts.append(amounts.tokens(model.input_tokens, model.output_tokens))
     if model.cost is not None:
         parts.append(amounts.money(model.cost))
+    if model.in_flight:
+        parts.append(f"{amounts.count(model.in_flight)} in flight")
     return f"{escape(model.name)} {', '.join(parts)}"
 
 

@@ -15,6 +15,7 @@ from dpipe.cli.program_command import PROGRAM, ProgramCommand, given_params
 if TYPE_CHECKING:
     from dpipe.lang.compile import Compiled
     from dpipe.runtime.events import Listener
+    from dpipe.runtime.run import RunResult
 
 
 @click.command(cls=ProgramCommand, short_help="Make the dataset; goes on where it was stopped.")
@@ -79,9 +80,16 @@ def command(
     if style == "json":
         console.say(as_json(result))
     else:
-        for line in ending(file, result, console.width()):
+        for line in ending(file, result, _stand_ins(file, result), console.width()):
             console.say(line)
     return result.exit_code
+
+
+def _stand_ins(file: str, result: RunResult) -> list[str]:
+    from dpipe.cli.ending import stand_ins
+    from dpipe.runtime.record import find_project, read_record
+
+    return stand_ins(read_record(find_project(Path(file)).runs / result.id))
 
 
 def _events_file(path: Path, watching: ExitStack) -> Listener:

@@ -30,6 +30,19 @@ def test_the_pace_is_that_of_the_asks() -> None:
     assert now.rows_a_second == 20
 
 
+def test_the_pace_moves_on_to_the_last_ask_that_rows_have_passed() -> None:
+    def two(at: float, first: int, second: int) -> Progress:
+        asks = [NodeCount("a: ask", n, n, n, {}) for n in (first, second)]
+        return Progress(elapsed=at, nodes=tuple(asks), models=())
+
+    now = standing(two(1, 100, 0), two(2, 200, 0))
+    assert (now.settled, now.rows_a_second) == (200, 100)
+    now(two(3, 300, 10))
+    assert (now.settled, now.rows_a_second) == (10, None)
+    now(two(4, 400, 15))
+    assert (now.settled, now.rows_a_second) == (15, 5)
+
+
 def test_the_pace_forgets_what_is_long_past() -> None:
     now = standing(progress(0, 10), progress(50, 20), progress(55, 120))
     assert now.rows_a_second == 20
@@ -45,7 +58,7 @@ def test_a_line_tells_rows_pace_tokens_and_cost() -> None:
     line = one_line(standing(progress(1, 10, 0.1), progress(3, 50, 0.3)))
     assert line == (
         "3.0 s · 50 rows · 20 rows/s · about 7.0 s left"
-        " · writer 50 calls, 16 in flight, 84k + 12k tokens, $0.12"
+        " · writer 50 calls, 84k tokens in, 12k out, $0.12, 16 in flight"
     )
 
 
