@@ -66,6 +66,11 @@ class Connection:
             self.close()
         return answer
 
+    @property
+    def is_dead(self) -> bool:
+        """Whether the other side closed it, or spoke, while nobody asked."""
+        return self._socket.is_readable()
+
     def close(self) -> None:
         """End it at once, without a word to the other side."""
         self.reusable = False

@@ -13,10 +13,10 @@ from typing import TypeAlias, TypeVar
 import trio
 from msgspec import Struct
 
+from dpipe.runtime.models.embedding import CountingEmbedder, Embedded
 from dpipe.runtime.models.options import ModelOptions
 from dpipe.runtime.models.pace import Pace
 from dpipe.runtime.models.protocol import (
-    Embedder,
     Message,
     Model,
     Reply,
@@ -34,6 +34,8 @@ PATIENCE = 600.0
 LONGEST_TOLD = 3600.0
 """Seconds: an endpoint that asks to wait for longer is not waited for."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
+_ALL_BUSY = 5
+"""So many busy answers without a good one between them: the endpoint turns everybody away."""
 _OVERLOAD = frozenset({503, 529})
 _TOKEN = 4
 
@@ -78,6 +80,7 @@ class Gate:
         self._jitter = Random(f"{seed} {name}")
         self._resume_at = -inf
         self._good_at = -inf
+        self._busy_in_a_row = 0
 
     @property
     def counts_tokens(self) -> bool:
@@ -134,6 +137,7 @@ class Gate:
         except Unavailable as error:
             trouble = error.kind
             if error.kind == "rate" or error.status in _OVERLOAD:
+                self._busy_in_a_row += 1
                 self.slots.overloaded(started)
             raise
         finally:
@@ -155,6 +159,7 @@ class Gate:
         now = trio.current_time()
         if trouble is None:
             self._good_at = now
+            self._busy_in_a_row = 0
             self.slots.went_well(now - started)
             if self._tokens is not None:
                 self._tokens.correct(usage.input + usage.output - tokens)
@@ -179,9 +184,11 @@ class Gate:
             return backoff
         told = trouble.retry_after
         if trouble.kind == "rate":
-            self._resume_at = max(self._resume_at, trio.current_time() + told)
+            back = trio.current_time() + told
             # to be told when to come back is as good as an answer
-            self._good_at = max(self._good_at, self._resume_at)
+            self._good_at = max(self._good_at, back)
+            if self._busy_in_a_row >= _ALL_BUSY:
+                self._resume_at = max(self._resume_at, back)
         return told + spread * min(told * 0.1, 1.0)
 
     def _cost(self, usage: Usage) -> float | None:
@@ -209,7 +216,7 @@ class GatedModel:
 
     async def complete(self, request: Request) -> Reply:
         tokens = self._guess(request) if self.gate.counts_tokens else 0.0
-        reply = await self.gate.run(lambda: self._model.complete(request), _reply_usage, tokens)
+        reply = await self.gate.run(lambda: self._model.complete(request), _usage, tokens)
         self._written += (reply.usage.output - self._written) * 0.1
         return reply
 
@@ -225,7 +232,7 @@ class GatedModel:
 class GatedEmbedder:
     """An embedder behind its gate."""
 
-    def __init__(self, embedder: Embedder, gate: Gate) -> None:
+    def __init__(self, embedder: CountingEmbedder, gate: Gate) -> None:
         self.gate = gate
         self._embedder = embedder
 
@@ -238,17 +245,18 @@ class GatedEmbedder:
         return self._embedder.scope
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        usage = Usage(sum(map(len, texts)) // _TOKEN)
-        return await self.gate.run(
-            lambda: self._embedder.embed(texts), lambda vectors: usage, usage.input
-        )
+        if not texts:
+            return []
+        tokens = sum(map(len, texts)) / _TOKEN
+        embedded = await self.gate.run(lambda: self._embedder.embed(texts), _usage, tokens)
+        return embedded.vectors
 
     async def aclose(self) -> None:
         await self._embedder.aclose()
 
 
-def _reply_usage(reply: Reply) -> Usage:
-    return reply.usage
+def _usage(result: Reply | Embedded) -> Usage:
+    return result.usage
 
 
 def _length(message: Message) -> int:

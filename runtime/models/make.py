@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from dpipe.runtime.errors import UsageError
+from dpipe.runtime.models.embedding import CountingEmbedder
 from dpipe.runtime.models.gate import Gate, GatedEmbedder, GatedModel, OnCall, ignore
 from dpipe.runtime.models.options import ModelOptions, read_options
-from dpipe.runtime.models.protocol import Embedder, Model
+from dpipe.runtime.models.protocol import Model
 from dpipe.runtime.models.scripted import ScriptedModel, read_script
 from dpipe.runtime.models.simulated import SimulatedEmbedder, SimulatedModel
 
@@ -50,7 +51,7 @@ def _model(name: str, id: str, options: ModelOptions) -> Model:
             return openai_model(name, id, options)
 
 
-def _embedder(name: str, id: str, options: ModelOptions) -> Embedder:
+def _embedder(name: str, id: str, options: ModelOptions) -> CountingEmbedder:
     if options.scheme in ("simulated", "scripted"):
         return SimulatedEmbedder(name, id)
     from dpipe.runtime.models.openai import openai_embedder

@@ -22,6 +22,7 @@ from dpipe.lang.types import Type
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.models import wire
 from dpipe.runtime.models.connection import Answer
+from dpipe.runtime.models.embedding import Embedded
 from dpipe.runtime.models.options import ModelOptions
 from dpipe.runtime.models.protocol import Reply, Request, Unavailable
 from dpipe.runtime.models.statuses import Who, blames_schema, is_filtered, raise_for
@@ -73,9 +74,7 @@ class OpenAIEmbedder:
         self._body = {**options.sampling, **options.body}
         self._endpoints = endpoints
 
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        if not texts:
-            return []
+    async def embed(self, texts: Sequence[str]) -> Embedded:
         return await least_busy(self._endpoints).embed(texts, self._body)
 
     async def aclose(self) -> None:
@@ -109,13 +108,13 @@ class Endpoint:
             return Reply("", "filter")
         return self._read(answer)
 
-    async def embed(self, texts: Sequence[str], extra: Mapping[str, Any]) -> list[list[float]]:
+    async def embed(self, texts: Sequence[str], extra: Mapping[str, Any]) -> Embedded:
         body = wire.embedding_body(self._who.id, texts, extra)
         answer = await self._post(wire.EMBEDDINGS, body)
         if answer.status != 200:
             raise_for(answer, self._who)
         try:
-            return wire.vectors_of(answer.body, len(texts))[0]
+            return wire.vectors_of(answer.body, len(texts))
         except wire.BadReply as error:
             raise Unavailable(str(error), kind="server", status=answer.status) from None
 

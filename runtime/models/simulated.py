@@ -18,6 +18,7 @@ import trio
 from dpipe.lang import types
 from dpipe.lang.types import Type
 from dpipe.runtime.models import phrases
+from dpipe.runtime.models.embedding import Embedded
 from dpipe.runtime.models.hashed_vectors import vector_of
 from dpipe.runtime.models.passages import Passage, passage_of, text_of
 from dpipe.runtime.models.protocol import Reply, Request, Usage
@@ -49,9 +50,9 @@ class SimulatedEmbedder:
         self.name = name
         self.scope = SCOPE + id
 
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+    async def embed(self, texts: Sequence[str]) -> Embedded:
         await trio.lowlevel.checkpoint()
-        return [vector_of(text) for text in texts]
+        return Embedded([vector_of(text) for text in texts], Usage(sum(map(tokens_in, texts))))
 
     async def aclose(self) -> None:
         """There is nothing to close."""

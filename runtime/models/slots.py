@@ -9,18 +9,25 @@ import trio
 START = 8
 _MOST = 1024
 _SLOW = 2.0
+_MEMORY = 1 / 50
+_TOLERATED = 0.1
 
 
 class Slots:
     """Places for calls, given out in order of asking; ``limit`` of them, as things stand.
 
-    The limit doubles each round of good calls until trouble or waiting shows, then grows by one a
-    round; ``overloaded`` halves it, once for all calls that were under way together. It grows
-    only while all places are taken, and never beyond ``most``.
+    Without a declared number it begins at eight and doubles each round of good calls until
+    latency rises. Once the endpoint has turned down one call in ten of the last fifty or so, it
+    halves, once for all calls that were under way together, down to an eighth of what was
+    declared: below that each call's own waits do more. From there it grows, fast while it is far
+    below where the trouble began and by one a round then; only while all places are taken.
     """
 
     def __init__(self, declared: int | None) -> None:
         self.most = declared or _MOST
+        self._least = max(1.0, (declared or START) / 8)
+        self._refused = 0.0
+        self._ceiling = 0.0
         self.limit = float(declared or START)
         self.in_use = 0
         self._line = trio.lowlevel.ParkingLot()
@@ -49,6 +56,7 @@ class Slots:
 
     def went_well(self, seconds: float) -> None:
         """A call ended after so long: room for more if it was full and latency holds."""
+        self._refused *= 1.0 - _MEMORY
         self._latency = self._latency * 0.9 + seconds * 0.1 if self._latency else seconds
         # the best is forgotten slowly, for an endpoint may change for good
         self._best = min(self._best * 1.001, self._latency)
@@ -57,13 +65,16 @@ class Slots:
         if self._latency > _SLOW * self._best + 0.01:
             self._doubling = False
             return
-        step = 1.0 if self._doubling else 1.0 / self.limit
-        self.limit = min(self.limit + step, float(self.most))
+        a_round = self.limit if self._doubling else max(1.0, (self._ceiling - self.limit) / 4)
+        self.limit = min(self.limit + a_round / self.limit, float(self.most))
 
     def overloaded(self, started: float) -> None:
         """A call that began at ``started`` was told that the endpoint is too busy."""
-        if started <= self._halved_at:
+        self._refused += (1.0 - self._refused) * _MEMORY
+        if started <= self._halved_at or self._refused < _TOLERATED:
             return
         self._halved_at = trio.current_time()
+        self._refused = 0.0
         self._doubling = False
-        self.limit = max(1.0, self.limit / 2)
+        self._ceiling = self.limit
+        self.limit = max(self._least, self.limit / 2)

@@ -77,6 +77,8 @@ def blames_schema(answer: Answer, *, known: bool) -> bool:
     """
     if answer.status not in (400, 422):
         return False
+    if is_filtered(answer):
+        return False
     error = error_of(answer.body)
     if _SCHEMA.search(error.text):
         return True

@@ -79,13 +79,22 @@ class Pool:
             self._idle.pop().close()
 
     async def _exchange(self, message: bytes) -> Answer:
-        """On a kept connection, or a new one if the other side closed that meanwhile."""
-        if self._idle:
+        """On a kept connection, or a new one if the other side closes that just now."""
+        connection = self._kept()
+        if connection is not None:
             try:
-                return await self._on(self._idle.pop(), message)
+                return await self._on(connection, message)
             except Stale:
                 pass
         return await self._on(await connect(self._origin), message)
+
+    def _kept(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_dead:
+                return connection
+            connection.close()
+        return None
 
     async def _on(self, connection: Connection, message: bytes) -> Answer:
         answer = await connection.exchange(message)

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from dpipe.lang.types import Type
+from dpipe.runtime.models.embedding import Embedded
 from dpipe.runtime.models.protocol import Finish, Message, Reply, Request, TextPart, Usage
 from dpipe.runtime.schema import is_closed, json_schema, wants_text
 
@@ -193,7 +194,7 @@ def _joined(parts: list[_Part] | None) -> str:
     return "".join(part.text or "" for part in parts or ())
 
 
-def vectors_of(body: bytes, count: int) -> tuple[list[list[float]], Usage]:
+def vectors_of(body: bytes, count: int) -> Embedded:
     """``count`` vectors in the order of their texts; raises ``BadReply``."""
     try:
         vectors = _vectors.decode(body)
@@ -204,7 +205,7 @@ def vectors_of(body: bytes, count: int) -> tuple[list[list[float]], Usage]:
     ordered = sorted(vectors.data, key=lambda each: each.index or 0)
     if len({len(each.embedding) for each in ordered}) > 1:
         raise BadReply("the endpoint's vectors differ in length")
-    return [each.embedding for each in ordered], _usage(vectors.usage)
+    return Embedded([each.embedding for each in ordered], _usage(vectors.usage))
 
 
 def _usage(tokens: _Tokens | None) -> Usage:

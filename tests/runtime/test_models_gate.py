@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ class Endpoint:
 
     name = scope = "fake"
 
-    def __init__(self, seconds: float = 1.0, troubles: Iterable[Exception] = ()) -> None:
+    def __init__(self, seconds: float = 1.0, troubles: Iterable[Exception | None] = ()) -> None:
         self.seconds = seconds
         self.troubles = iter(troubles)
         self.in_flight = self.most = 0
@@ -51,7 +52,7 @@ class Endpoint:
             await trio.sleep(self.seconds)
         finally:
             self.in_flight -= 1
-        for trouble in self.troubles:
+        if (trouble := next(self.troubles, None)) is not None:
             raise trouble
         return Reply("hi", usage=Usage(10, 20))
 
@@ -118,25 +119,44 @@ def test_places_do_not_grow_while_latency_rises() -> None:
 
 
 def test_a_busy_endpoint_halves_the_places_once_for_calls_that_ran_together() -> None:
-    endpoint = Endpoint(troubles=[busy(), busy(), busy(), busy()])
+    endpoint = Endpoint(troubles=[busy() for _ in range(16)])
     events: list[CallEnded] = []
     ask(gated(endpoint, events.append, concurrency=16), 16)
     assert min(event.limit for event in events) == 8
 
 
 def test_after_halving_places_grow_again_to_the_declared_number() -> None:
-    endpoint = Endpoint(troubles=[busy()])
+    endpoint = Endpoint(troubles=[busy() for _ in range(10)])
     model = gated(endpoint, concurrency=10)
     ask(model, 300)
     assert model.gate.slots.limit == 10
     assert endpoint.most == 10
 
 
-def test_retry_after_is_obeyed_by_every_call_of_the_model() -> None:
+def test_a_busy_answer_now_and_then_costs_no_places() -> None:
+    endpoint = Endpoint(troubles=(busy(1.0) if number % 20 == 3 else None for number in count()))
+    assert ask(gated(endpoint, concurrency=100), 1000) < 15.0
+
+
+def test_places_never_fall_below_an_eighth_of_the_declared() -> None:
+    endpoint = Endpoint(troubles=[busy() for _ in range(2000)])
+    events: list[CallEnded] = []
+    ask(gated(endpoint, events.append, concurrency=80), 80)
+    assert min(event.limit for event in events) == 10
+
+
+def test_retry_after_is_obeyed_by_the_call_that_it_was_told() -> None:
     endpoint = Endpoint(seconds=1.0, troubles=[busy(retry_after=30.0)])
-    ask(gated(endpoint, concurrency=1), 3)
-    first, *others = endpoint.starts
-    assert first == 0.0
+    ask(gated(endpoint), 1)
+    assert endpoint.starts[0] == 0.0
+    assert 31.0 <= endpoint.starts[1] <= 32.0
+
+
+def test_where_everybody_is_turned_away_every_call_waits() -> None:
+    endpoint = Endpoint(seconds=1.0, troubles=[busy(retry_after=30.0) for _ in range(5)])
+    ask(gated(endpoint, concurrency=5), 50)
+    told, others = endpoint.starts[:5], endpoint.starts[5:]
+    assert told == [0.0] * 5
     assert all(start >= 31.0 for start in others)
 
 

@@ -15,14 +15,13 @@ import trio
 from dpipe.lang.types import INT, STR, Enum, Field, Int, List, Record, Type
 from dpipe.runtime.errors import EndpointRefused, UsageError
 from dpipe.runtime.models.connection import Answer
-from dpipe.runtime.models.gate import GatedModel
+from dpipe.runtime.models.gate import GatedEmbedder, GatedModel
 from dpipe.runtime.models.make import make_model
 from dpipe.runtime.models.openai import (
     Endpoint,
     FirstRoad,
     OpenAIModel,
     SdkRoad,
-    openai_embedder,
     openai_model,
 )
 from dpipe.runtime.models.options import read_options
@@ -579,7 +578,8 @@ def test_what_the_transport_does_not_speak_goes_over_the_sdk_from_then_on() -> N
 
 
 def test_vectors_come_in_the_order_of_their_texts(server: Server) -> None:
-    embedder = openai_embedder("e", "bge", read_options("e", {"url": server.url}))
+    embedder = make_model("e", "embedder", "bge", {"url": server.url})
+    assert isinstance(embedder, GatedEmbedder)
 
     async def main() -> list[list[float]]:
         try:
