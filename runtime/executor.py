@@ -157,8 +157,13 @@ class Executor:
         """The nodes in their order, as they stand."""
         return tuple(
             _count(label_of(self._program.nodes[index]), self._parts[index].tally)
-            for index in self._wiring.nodes
+            for index in self.order
         )
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The indices of the nodes that run, as ``counts`` has them."""
+        return self._wiring.nodes
 
     # -- wiring ----------------------------------------------------------------------------------
 
