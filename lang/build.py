@@ -6,6 +6,7 @@ Every token is kept in the tree, so a node's span runs from its first child to i
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 from typing import Any, Protocol
 from unicodedata import normalize
 
@@ -15,6 +16,7 @@ from dpipe.lang.scan import KEYWORDS, Token, report
 from dpipe.lang.source import Source, Span
 
 DEEPEST = 200
+_LONGEST = 300  # digits of a number
 
 
 class Tree(Protocol):
@@ -207,7 +209,15 @@ class Builder:
         return tuple([self.build(child) for child in children if _is_tree(child)])
 
     def number(self, c: list[Any]) -> syntax.Literal:
-        return syntax.Literal(value=_number(c[0]), span=self.at(c[0]))
+        return syntax.Literal(value=self._value(c[0]), span=self.at(c[0]))
+
+    def _value(self, token: Token) -> int | float:
+        if len(token.text) <= _LONGEST:
+            value = int(token.text) if token.type == "INT" else float(token.text)
+            if value != inf:
+                return value
+        self.bag.add("E0123", self.at(token), "this number is too large")
+        return 0
 
     def true(self, c: list[Any]) -> syntax.Literal:
         return syntax.Literal(value=True, span=self.at(c[0]))
@@ -267,7 +277,11 @@ class Builder:
         return syntax.LiteralType(value=strings.plain(c[0].text), span=self.at(c[0]))
 
     def range_type(self, c: list[Any]) -> syntax.RangeType:
-        return syntax.RangeType(low=_signed(c[0]), high=_signed(c[2]), span=self.over(c))
+        return syntax.RangeType(low=self._signed(c[0]), high=self._signed(c[2]), span=self.over(c))
+
+    def _signed(self, tree: Tree) -> int | float:
+        value = self._value(tree.children[1])
+        return value if tree.children[0] is None else -value
 
     def bad_type(self, c: list[Any]) -> syntax.BadType:
         return syntax.BadType(span=self.at(c[0]))
@@ -423,12 +437,3 @@ def _text(token: Token) -> str:
 
 def _plain(token: Token | None) -> str | None:
     return None if token is None else strings.plain(token.text)
-
-
-def _number(token: Token) -> int | float:
-    return int(token.text) if token.type == "INT" else float(token.text)
-
-
-def _signed(tree: Tree) -> int | float:
-    value = _number(tree.children[1])
-    return value if tree.children[0] is None else -value

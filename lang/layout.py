@@ -5,6 +5,7 @@ Here the tokens of a file are cut into declarations, and its first line, the edi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from dpipe.lang.diagnostics import Bag, Edit, Fix
@@ -24,6 +25,7 @@ _WORDS = sorted(kind.lower() for kind in DECLARING)
 _JOINING = frozenset(
     ("VBAR", "LBRACE", "ARROW", "EQUAL", "AND", "OR", "IN", "PLUS", "MINUS", "STAR", "SLASH")
 )
+_EDITION = re.compile("[1-9][0-9]{0,8}")
 _NAMES = frozenset(("NAME", "KEY", "STRING"))
 
 
@@ -39,7 +41,7 @@ def edition(scanned: Tokens, bag: Bag) -> tuple[int | None, bool]:
         return None, True
     line = _first_line(scanned)
     number = line[1] if len(line) > 1 else None
-    if number is None or number.type != "INT" or int(number.text) < 1:
+    if number is None or not _EDITION.fullmatch(number.text):
         wrong = number or line[0]
         span = source.span(wrong.start, wrong.end)
         whole = source.span(line[0].start, wrong.end)

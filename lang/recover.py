@@ -116,11 +116,17 @@ class Failure:
         return not self.source.text[:start].rpartition("\n")[2].strip()
 
     def reach(self, repair: Repair) -> int:
-        """How far the declaration fits with an edit made, as an index of today's tokens."""
-        inserted = (token.type for token in repair.tokens)
-        stack = self.automaton.shift_all(self.stacks[repair.at], inserted, repair.at)
-        if stack is None:
-            return -1
+        """How far the declaration fits with an edit made, as an index of today's tokens.
+
+        An edit that does not fit itself counts for as many tokens as it brings before that.
+        """
+        stack: Stack | None = self.stacks[repair.at]
+        for count, token in enumerate(repair.tokens):
+            assert stack is not None
+            stack = self.automaton.shift(stack, token.type, repair.at)
+            if stack is None:
+                return repair.at + count - 1
+        assert stack is not None
         stop = min(len(self.kinds), self.at + _AHEAD)
         return self.automaton.reach(stack, self.kinds, repair.until, stop)
 
@@ -171,7 +177,7 @@ def _best(failure: Failure, habits: Callable[[Failure], Iterator[Repair]]) -> Re
     stop = len(failure.kinds)
     enough = min(failure.at + 1 + _QUIET, stop)
     for repair in habits(failure):
-        if failure.reach(repair) >= min(max(enough, repair.until + 1), stop):
+        if failure.reach(repair) >= enough:
             return repair
     best, best_key = None, (enough - 1, 0)
     for repair in _small_edits(failure):
@@ -343,8 +349,13 @@ def _finish(failure: Failure) -> Repair | None:
             return None
     place = failure.end_of_previous(failure.at)
     tokens = tuple(_made(kind, place, place) for kind in kinds)
-    tell = lambda: _missing(failure, failure.at, tuple(kinds))  # noqa: E731
-    return Repair(failure.at, len(failure.kinds) - 1, tokens, tell)
+    ended = bool(kinds) and failure.token.type == END
+    return Repair(
+        failure.at,
+        len(failure.kinds) - 1,
+        tokens,
+        lambda: _missing(failure, failure.at, tuple(kinds)) if ended else _unexpected(failure),
+    )
 
 
 # -- what to tell --------------------------------------------------------------------------------

@@ -406,6 +406,6 @@ def _uri(file: str) -> str:
 def _fingerprint(finding: Diagnostic, sources: Mapping[str, Source]) -> str:
     """The code and its line without spaces: it survives what happens elsewhere in the file."""
     source = sources.get(finding.span.file)
-    line = source.line(source.position(finding.span.start).line) if source else ""
+    line = source.line(source.position(finding.span.start).line)[:1000] if source else ""
     words = f"{finding.code} {' '.join(line.split())}"
     return hashlib.sha256(words.encode(errors="replace")).hexdigest()[:32]

@@ -73,8 +73,8 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
+_MOST = 200  # malformed tokens that are told; a file with more is no program
 _PLAIN = frozenset(("KEY", "ATTR", "FIELD", "FLOAT", "INT"))
-_TRAILING_CLOSERS = re.compile(r"[\s,)\]}]*\Z")
 
 
 class Token(Struct, frozen=True):
@@ -106,7 +106,8 @@ class _Scan:
         self.tokens: list[Token] = []
         self.comments: list[Token] = []
         self.bag = Bag()
-        self.stray_end = -1  # a run of stray characters is told once
+        self.malformed_end = -1
+        self.quiet = False
 
     def run(self) -> Tokens:
         add = self.tokens.append
@@ -130,11 +131,16 @@ class _Scan:
         return Tokens(self.source, self.tokens, self.comments, self.bag)
 
     def check_string(self, text: str, start: int) -> None:
-        if "\\" in text or text.startswith('"""'):
+        if ("\\" in text or text.startswith('"""')) and len(self.bag) < _MOST:
             report(self.bag, self.source, start, strings.faults(text))
 
     def malformed(self, kind: str, text: str, start: int, end: int) -> Iterator[Token]:
-        """What a malformed stretch is read as, after telling what is wrong with it."""
+        """What a malformed stretch is read as, after telling what is wrong with it.
+
+        Where one follows another without a gap, only the first is told.
+        """
+        if kind != "WORD":
+            self.quiet, self.malformed_end = start == self.malformed_end, end
         match kind:
             case "WORD":
                 yield Token(KEYWORDS.get(text, "NAME"), text, start, end)
@@ -146,7 +152,7 @@ class _Scan:
                 self.tell("E0101", start, start + 3, "unterminated string", 'close it with `"""`')
                 yield Token("LONG_STRING", f'{text}\n"""', start, start + len(text))
             case "OPEN_STRING":
-                yield self.open_string(text, start)
+                yield from self.open_string(text, start)
             case "SINGLE":
                 yield self.single_quoted(text, start, end)
             case "PREFIX":
@@ -178,6 +184,8 @@ class _Scan:
         *,
         safe: bool = True,
     ) -> None:
+        if self.quiet or len(self.bag) >= _MOST:
+            return
         span = self.source.span(start, end)
         fixes = []
         if replacement is not None:
@@ -191,13 +199,15 @@ class _Scan:
         message = "only declarations start in column 1, not the text of a string"
         self.tell("E0115", at, at + max(len(line), 1), message, "indent the whole string")
 
-    def open_string(self, text: str, start: int) -> Token:
+    def open_string(self, line: str, start: int) -> Iterator[Token]:
         """The line's closing brackets and comma are taken to stand outside the string."""
-        tail = _TRAILING_CLOSERS.search(text)
-        text = text[: tail.start()] if tail and tail.start() else text.rstrip()
+        text = line.rstrip(" \t,)]}") or line[:1]
         end = start + len(text)
         self.tell("E0101", start, end, "unterminated string", 'close it with `"`')
-        return Token("STRING", text + '"', start, end)
+        yield Token("STRING", text + '"', start, end)
+        for at, char in enumerate(line[len(text) :], end):
+            if char in PUNCTUATION:
+                yield Token(PUNCTUATION[char], char, at, at + 1)
 
     def single_quoted(self, text: str, start: int, end: int) -> Token:
         inner = text[1:-1].replace("\\'", "'")
@@ -243,9 +253,8 @@ class _Scan:
     def stray(self, text: str, start: int, end: int) -> None:
         if text == ";":
             self.tell("E0100", start, end, "unexpected character `;`", None, "")
-        elif start != self.stray_end:
+        else:
             self.tell("E0100", start, end, f"unexpected character {_shown(text)}")
-        self.stray_end = end
 
 
 def report(bag: Bag, source: Source, start: int, faults: Iterable[strings.Fault]) -> None:
