@@ -19,11 +19,13 @@ _BOUNDARY = re.compile(
     r"|(?<=\n)#{1,6}[ \t][^\n]*\n\s*"  # a heading ends
     r"|\A#{1,6}[ \t][^\n]*\n\s*"
 )
-_ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof st sr jr gen rev hon capt col lt sgt vs no nos fig figs eq eqs sec ch vol"
-    " pp p ed eds al cf e.g i.e eg ie approx dept univ inc ltd co corp est jan feb mar apr jun jul"
-    " aug sep sept oct nov dec z.b d.h u.a bzw ca nr bd abb art".split()
-)
+_ABBREVIATIONS = frozenset({
+    "abb", "al", "approx", "apr", "art", "aug", "bd", "bzw", "ca", "capt", "cf", "ch", "co",
+    "col", "corp", "d.h", "dec", "dept", "dr", "e.g", "ed", "eds", "eg", "eq", "eqs", "est",
+    "feb", "fig", "figs", "gen", "hon", "i.e", "ie", "inc", "jan", "jr", "jul", "jun", "lt",
+    "ltd", "mar", "mr", "mrs", "ms", "no", "nos", "nov", "nr", "oct", "p", "pp", "prof", "rev",
+    "sec", "sep", "sept", "sgt", "sr", "st", "u.a", "univ", "vol", "vs", "z.b",
+})  # fmt: skip
 _LAST_WORD = re.compile(r"[^\s(\[\"'“‘«]*\Z")
 _TAIL = 24
 

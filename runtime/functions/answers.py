@@ -32,7 +32,7 @@ def normal_answer(a: Any) -> str:
     return _settled(render(a))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _settled(text: str) -> str:
     """``_normal`` until nothing changes: one layer of dress may hide another."""
     for _ in range(_ROUNDS):
@@ -83,25 +83,36 @@ def _closing(text: str) -> int | None:
 
 
 _LEAD = re.compile(
-    r"(?:####|(?:so|thus|hence|therefore),?(?=\s)|(?:the\s+)?(?:final\s+|correct\s+)?answer"
+    r"(?:####|(?:the\s+)?(?:final\s+|correct\s+)?answer"
     r"(?:\s+is|\s*[:=])\s*:?|(?:option|choice)(?=\s+\(?[a-z]\)?$)"
     r"|(?:最终)?答案(?:是|为|:)+|选项?(?=[a-z]$)|[a-z]\s*=(?!=))\s*"
 )
-_DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"))
-_ENDS = " \t\r\n.。,、;!?:"
+_DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("`", "`"))
+_BOLD = re.compile(r"(?<![\w*])\*\*([^*]+)\*\*(?![\w*])")
+_ENDS = " \t\r\n.。,、;?:"
+_EXCLAIMED = re.compile(r"[^\W\d_]{2}!+\Z")  # but 5! is a number
 
 
 def _undressed(text: str) -> str:
     """Folded to one case and width, without delimiters, lead-in and final punctuation."""
-    text = unicodedata.normalize("NFKC", text).casefold()
-    text = unicodedata.normalize("NFKC", text).replace("−", "-").replace("–", "-")
-    text = text.strip().rstrip(_ENDS)
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    text = text.replace("−", "-").replace("–", "-")
+    text = _BOLD.sub(r"\1", text).strip().rstrip(_ENDS)
+    if _EXCLAIMED.search(text):
+        text = text.rstrip("!" + _ENDS)
+    text = _undelimited(text).strip()
+    lead = _LEAD.match(text)
+    return text[lead.end() :] if lead else text
+
+
+def _undelimited(text: str) -> str:
+    """Without the signs that make all of it a formula or code."""
     for opening, closing in _DELIMITERS:
         if len(text) > len(opening + closing) and text.startswith(opening):
-            inner = text[len(opening) :]
-            if inner.endswith(closing) and opening not in inner[: -len(closing)]:
-                text = inner[: -len(closing)]
-    return _LEAD.sub("", text.strip(), count=1) if _LEAD.match(text.strip()) else text.strip()
+            inner = text[len(opening) :].removesuffix(closing)
+            if text.endswith(closing) and opening not in inner:
+                text = inner
+    return text
 
 
 _FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{([^{}]*)\}|(\w))\s*(?:\{([^{}]*)\}|(\w))")
@@ -210,8 +221,8 @@ def _show(number: Fraction) -> str:
 
 # -- choices and tuples --------------------------------------------------------------------------
 
-_CHOICE = re.compile(r"[(\[【{]?([a-z])[)\]】}]?|\(([a-j])\).+|([a-j])\)[^)]+")
-"""``B``, ``(B)``, ``B)``, and ``(B) Paris`` for whose text the letter stands."""
+_CHOICE = re.compile(r"[(\[【{]?([a-z])[)\]】}]?|\(([a-j])\)\w.*|([a-j])\)\w[^)]*")
+"""``B``, ``(B)``, ``B)``, and ``(B) Paris``, where the letter stands for the text."""
 
 
 def _parts(text: str) -> list[str] | None:
