@@ -1,13 +1,14 @@
 """``dedup`` by embedding: drops rows whose vector lies near that of an earlier one.
 
 The plain exact form: every text is compared with every kept one. A product of matrices in single
-precision finds the near ones; what it finds is decided by one product in double precision, so
-that how rows come in batches changes nothing.
+precision finds the near ones; what it finds is decided by an exactly rounded sum, so how rows come
+in batches changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from math import fsum
 from typing import TypeAlias
 
 import numpy as np
@@ -36,51 +37,65 @@ _SLACK = 1e-4
 """More than single precision may be wrong by."""
 
 
-Vector: TypeAlias = list[float]
+Vector: TypeAlias = Sequence[float]
+Unit: TypeAlias = NDArray[np.float32]
 
 
 class VectorIndex:
-    """The kept vectors, in one growing matrix."""
+    """The kept vectors at length 1, in one growing matrix."""
 
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
-        self._exact: list[NDArray[np.float64]] = []
-        self._matrix = np.empty((0, 0), np.float32)
+        self._kept = np.empty((0, 0), np.float32)
+        self._count = 0
 
-    def add_all(self, vectors: Sequence[Sequence[float]]) -> list[int | None]:
+    def add_all(self, vectors: Sequence[Vector]) -> list[int | None]:
         """For each vector the first kept one that it is like, or None where it is kept too."""
         if not vectors:
             return []
-        units = [_unit(np.asarray(vector, np.float64)) for vector in vectors]
-        coarse = np.asarray(units, np.float32)
-        known = len(self._exact)
-        near = coarse @ self._matrix[:known].T if known else np.empty((len(units), 0), np.float32)
-        return [self._add(unit, near[at]) for at, unit in enumerate(units)]
+        units = np.stack([_unit(vector) for vector in vectors])
+        known = self._count
+        near = units @ self._kept[:known].T if known else np.empty((len(units), 0), np.float32)
+        among = units @ units.T
+        found: list[int | None] = []
+        places: dict[int, int] = {}  # of those of this group that are kept
+        for at, unit in enumerate(units):
+            newer = [places[n] for n in self._close(among[at, :at]) if n in places]
+            found.append(self._first_like(unit, self._close(near[at]) + newer))
+            if found[-1] is None:
+                places[at] = self._keep(unit)
+        return found
 
-    def _add(self, unit: NDArray[np.float64], near: NDArray[np.float32]) -> int | None:
-        """``near`` are the cosines to those that were kept before the group."""
-        older = np.flatnonzero(near >= self._threshold - _SLACK)
-        newer = range(len(near), len(self._exact))
-        for at in (*older, *newer):
-            if float(np.dot(self._exact[at], unit)) >= self._threshold:
-                return int(at)
-        self._keep(unit)
-        return None
+    def _close(self, cosines: Unit) -> list[int]:
+        """Where a cosine may reach the threshold."""
+        close: list[int] = np.flatnonzero(cosines >= self._threshold - _SLACK).tolist()
+        return close
 
-    def _keep(self, unit: NDArray[np.float64]) -> None:
-        at = len(self._exact)
-        if at == len(self._matrix):
-            grown = np.empty((max(1024, 2 * at), len(unit)), np.float32)
-            grown[:at] = self._matrix[:at] if at else 0
-            self._matrix = grown
-        self._matrix[at] = unit
-        self._exact.append(unit)
+    def _first_like(self, unit: Unit, candidates: list[int]) -> int | None:
+        return next(
+            (n for n in candidates if _cosine(self._kept[n], unit) >= self._threshold), None
+        )
+
+    def _keep(self, unit: Unit) -> int:
+        if self._count == len(self._kept):
+            grown = np.empty((max(1024, 2 * self._count), len(unit)), np.float32)
+            grown[: self._count] = self._kept[: self._count].reshape(-1, len(unit))
+            self._kept = grown
+        self._kept[self._count] = unit
+        self._count += 1
+        return self._count - 1
 
 
-def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+def _unit(vector: Vector) -> Unit:
     """The vector at length 1; one without a direction is like none."""
-    length = float(np.linalg.norm(vector))
-    return vector / length if length else vector
+    exact = np.asarray(vector, np.float64)
+    length = float(np.linalg.norm(exact))
+    return (exact / length if length else exact).astype(np.float32)
+
+
+def _cosine(a: Unit, b: Unit) -> float:
+    """Correctly rounded, so the same whatever else is computed at a time."""
+    return fsum((a.astype(np.float64) * b).tolist())
 
 
 class NoVector(Struct, frozen=True):
