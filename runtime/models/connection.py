@@ -43,7 +43,7 @@ class Connection:
     def _begin(self) -> None:
         self.reusable = False
         self._begun = False
-        self._complete = False
+        self._done: Answer | None = None
         self._headers_complete = False
         self._has_length = False
         self._status = 0
@@ -55,16 +55,15 @@ class Connection:
         self._begin()
         try:
             await self._send(message)
-            while not self._complete:
+            while self._done is None:
                 self._feed(await self._receive())
         except BaseException:
             self.close()
             raise
         self._used = True
-        answer = self._answer()
         if not self.reusable:
             self.close()
-        return answer
+        return self._done
 
     @property
     def is_dead(self) -> bool:
@@ -104,7 +103,7 @@ class Connection:
     def _end(self) -> None:
         """The other side closed: the end of a body without a length, else of the call."""
         if self._headers_complete and not self._has_length:
-            self._complete = True
+            self._done = self._answer()
         elif self._used and not self._begun:
             raise Stale
         else:
@@ -132,15 +131,13 @@ class Connection:
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        if self._headers_complete:
-            self._complete = True
-            self.reusable = self._parser.should_keep_alive()
-        else:
+        if not self._headers_complete:
             # an interim answer (1xx): the real one follows
             self._headers.clear()
             self._has_length = False
-
-    def on_message_begin(self) -> None:
-        if self._complete:
-            # more than was asked for: nothing that follows could be trusted
+        elif self._done is None:
+            self._done = self._answer()
+            self.reusable = self._parser.should_keep_alive()
+        else:
+            # two answers to one request: no later one could be trusted
             self.reusable = False

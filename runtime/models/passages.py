@@ -17,6 +17,8 @@ _NO_PROSE = re.compile(r"\s*(?:#|\||---|===|<|!\[)")
 _SENTENCE = re.compile(
     r"""[^\s].*?(?:[.!?]["')\]”’]*(?=\s+["“(\[`*A-Z\d]|\s*\Z)|[。！？；]["”』」]*|\Z)""", re.DOTALL
 )
+_TICKED = re.compile("`[^`]*`")
+_CODE = re.compile(r'[{}|`]|->|=>|"""|://|[\w.]\([\w."]|^\W*\w+(?: \w+)? = ')
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _NUMBERS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 _DIGITS = "二三四五六七八九十"
@@ -109,5 +111,7 @@ def _without_marker(block: str) -> str:
 
 
 def _is_good(sentence: str) -> bool:
+    """Whether it is a sentence of some length and no code."""
     shortest = _SHORTEST_CJK if is_cjk(sentence) else _SHORTEST
-    return shortest <= len(sentence) <= _LONGEST
+    fits = shortest <= len(sentence) <= _LONGEST
+    return fits and not _CODE.search(_TICKED.sub("", sentence))

@@ -31,15 +31,16 @@ _COMMON = frozenset(
     """
     this that these those with from have been were will would their there which what when where
     while into than then them they each other some such only also more most very must does about
-    after before between because under over your
+    after before between because under over your without something nothing anything every always
+    never within whose outside inside itself themselves being here just like make makes gives
     """.split()  # noqa: SIM905
 )
 _QUESTIONS = (
     "How are {0}, {1} and {2} connected?",
     "What do {0} and {1} have to do with {2}?",
-    "Which part does {1} play where {0} meets {2}?",
+    "What is the role of {1} where {0} meets {2}?",
     "What should one know about {0}, {1} and {2}?",
-    "Why does {2} matter to {0} and {1}?",
+    "In what way do {0}, {1} and {2} belong together?",
 )
 _QUESTIONS_ZH = ("关于“{0}”，有哪些要点？", "如何理解“{0}”？", "“{0}”说明了什么？")
 _LEADS = ("", "In short: ", "In other words: ", "Put simply: ", "To be precise: ", "Briefly: ")

@@ -34,7 +34,7 @@ from dpipe.runtime.models.protocol import (
     TextPart,
     Unavailable,
 )
-from dpipe.runtime.models.transport import NotSpoken, Pool
+from dpipe.runtime.models.transport import NotSpoken, Origin, Pool
 from dpipe.runtime.reading import Ok, read_reply
 from dpipe.runtime.secrets import Secret
 from tests.server import Server, serving
@@ -461,9 +461,67 @@ def test_the_least_busy_of_several_urls_is_asked() -> None:
         assert one.stats().total == other.stats().total == 20
 
 
+def test_both_roads_send_the_same_headers() -> None:
+    heads: list[dict[str, str]] = []
+
+    async def handler(stream: trio.SocketStream) -> None:
+        async with stream:
+            head, _, _ = bytes(await stream.receive_some(65536)).decode().partition("\r\n\r\n")
+            first, *lines = head.split("\r\n")
+            headers = dict(line.lower().split(": ", 1) for line in lines)
+            heads.append({"request": first, **headers})
+            await stream.send_all(b"HTTP/1.1 400 Bad\r\ncontent-length: 0\r\n\r\n")
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            nursery.start_soon(trio.serve_listeners, handler, [listener])
+            url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/some/v1/"
+            for road in (lambda model: model, over_the_sdk):
+                model = road(model_of(url, key=Secret(KEY, "K")))
+                with pytest.raises(RejectedRequest):
+                    await model.complete(asking("hello"))
+                await model.aclose()
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+    own, sdk = heads
+    assert own["request"] == "POST /some/v1/chat/completions HTTP/1.1"
+    assert own["authorization"] == f"bearer {KEY}"
+    only_sdk = {"connection", "x-stainless-retry-count", "x-stainless-read-timeout"}
+    assert own.keys() | only_sdk == sdk.keys()
+    differing = {name for name in own if own[name] != sdk[name]}
+    assert differing <= {"accept-encoding"}
+
+
+def test_a_kept_connection_that_closes_under_a_request_is_replaced_once() -> None:
+    requests: list[int] = []
+
+    async def handler(stream: trio.SocketStream) -> None:
+        """Answer the first request of a connection; close under the second."""
+        async with stream:
+            for answered in (True, False):
+                await stream.receive_some(65536)
+                requests.append(len(requests))
+                if answered:
+                    await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            nursery.start_soon(trio.serve_listeners, handler, [listener])
+            pool = Pool(Origin("127.0.0.1", listener.socket.getsockname()[1], "", {}, None))
+            for _ in range(3):
+                assert (await pool.post("/x", b"{}")).body == b"hi"
+            await pool.aclose()
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+    assert len(requests) == 5
+
+
 async def answered_by(data: bytes, *, then_close: bool) -> Answer | str:
     """What the pool makes of a server that sends just these bytes."""
-    from dpipe.runtime.models.transport import Origin
 
     async def handler(stream: trio.SocketStream) -> None:
         async with stream:
@@ -498,6 +556,7 @@ async def answered_by(data: bytes, *, then_close: bool) -> Answer | str:
         ("100 Continue||HTTP/1.1 200 OK|Content-Length: 2||hi", False, b"hi"),
         ("200 OK|transfer-encoding: chunked||2|hi|0||", False, b"hi"),
         ("200 OK|content-length: 0||", False, b""),
+        ("200 OK|content-length: 2||hiHTTP/1.1 500 X|content-length: 2||no", False, b"hi"),
     ],
 )
 def test_bodies_of_every_framing_are_read(data: str, close: bool, body: bytes) -> None:
