@@ -25,6 +25,7 @@ from dpipe.lang.types import Record, show
 from dpipe.runtime.equality import equal
 from dpipe.runtime.errors import NoValue
 from dpipe.runtime.expressions import Expressions
+from dpipe.runtime.stages import STAGES as RUNNABLE
 from dpipe.runtime.values import Row
 from tests.spec.blocks import (
     Block,
@@ -220,12 +221,24 @@ def section(title: str) -> str:
     return "\n".join(texts[at:until])
 
 
+def is_planned(name: str) -> bool:
+    """Whether the text says that this is not there yet."""
+    return f"`{name}`" in section("Not yet in this release")
+
+
+def is_planned_of(stage: str, param: str) -> bool:
+    later = section("Not yet in this release")
+    return re.search(rf"`{stage}` with [^,;]*`{param}:`", later) is not None
+
+
 @pytest.mark.parametrize("name", STAGES)
-def test_every_stage_is_told_with_its_parameters(name: str) -> None:
+def test_every_stage_is_told_with_its_parameters_or_planned(name: str) -> None:
+    if name not in {*RUNNABLE, "ask"} and is_planned(name):
+        return
     told = section(f"`{name}`")
     for param in STAGES[name].params:
         if not param.positional and param.kind not in ("fields", "names", "constants"):
-            assert f"{param.name}:" in told, param.name
+            assert f"{param.name}:" in told or is_planned_of(name, param.name), param.name
         for method in param.methods:
             assert f"{method.name}(" in told
 
@@ -249,6 +262,8 @@ def test_every_answerer_is_told_with_its_parameters() -> None:
 def test_every_option_of_a_model_is_told() -> None:
     text = section("`model`")
     for kind, params in MODELS.items():
+        if is_planned(kind):
+            continue
         assert f"{kind}(" in text
         for param in params:
             assert f"`{param.name}:`" in text or param.positional, param.name
@@ -261,7 +276,7 @@ def test_every_option_of_a_model_is_told() -> None:
 def test_every_reader_writer_and_aggregate_is_told(kind: str, title: str) -> None:
     text = section(title)
     for name in re.findall(rf"^extern {kind} (\w+)\(", BUILTINS.read_text(), re.MULTILINE):
-        assert f"`{name}(" in text, name
+        assert f"`{name}(" in text or is_planned(name), name
 
 
 def test_every_keyword_is_told() -> None:
