@@ -19,7 +19,7 @@ from dpipe.runtime.events import NodeCount
 from dpipe.runtime.fit import Fitter
 from dpipe.runtime.flow import DEPTH, End, Fused, Line, Tee, put_all, rows_in
 from dpipe.runtime.ledger import Tally
-from dpipe.runtime.plan import Edge, Wiring
+from dpipe.runtime.plan import Edge, Wiring, unbounded
 from dpipe.runtime.stages.base import Step, Task, Unwanted
 from dpipe.runtime.values import Batch, Reject, Row, key_of
 
@@ -132,10 +132,12 @@ class Executor:
         self._wiring = wiring
         self._parts = parts
         self._lines: dict[Edge, Line] = {}
+        steps = [index for index in wiring.nodes if _is_step(parts[index])]
+        self._unbounded = unbounded(program, wiring, steps)
         self._ends = {
             index: self._end_of(index)
             for index in wiring.nodes
-            if wiring.readers[index] and not _is_step(parts[index])
+            if wiring.readers[index] and index not in steps
         }
         self._running = 0
 
@@ -176,7 +178,7 @@ class Executor:
         part = self._parts[edge.reader]
         if _is_step(part):
             return Fused(part, self._end_of(edge.reader))  # type: ignore[arg-type]
-        depth = inf if edge in self._wiring.unbounded else DEPTH
+        depth = inf if edge in self._unbounded else DEPTH
         line = self._lines[edge] = Line(self._tally_over(edge), depth)
         return line
 

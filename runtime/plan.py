@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -125,14 +125,13 @@ class Wiring(Struct, frozen=True):
     """The nodes that the chosen sinks need, and how rows go between them.
 
     ``readers`` are in the order of the program; ``rejects_to`` is, per node, the place in them of
-    the branch that leads to the first sink. ``unbounded`` edges may hold any number of rows;
-    all rows of the nodes ``above_limits`` meet a ``limit(n)``.
+    the branch that leads to the first sink; all rows of the nodes ``above_limits`` meet a
+    ``limit(n)``.
     """
 
     nodes: tuple[int, ...]
     readers: Mapping[int, tuple[Edge, ...]]
     rejects_to: Mapping[int, int]
-    unbounded: frozenset[Edge]
     above_limits: frozenset[int]
 
 
@@ -154,7 +153,6 @@ def wire(program: Graph, sinks: Sequence[int]) -> Wiring:
         nodes,
         edges,
         rejects_to,
-        _unbounded(program, nodes, edges),
         _above_limits(program, nodes, edges),
     )
 
@@ -191,10 +189,11 @@ def reading_order(node: Node) -> tuple[int, ...]:
     return (*slots[1:], slots[0]) if isinstance(node, StageNode) and slots else slots
 
 
-def _unbounded(
-    program: Graph, nodes: Sequence[int], readers: Mapping[int, Sequence[Edge]]
-) -> frozenset[Edge]:
+def unbounded(program: Graph, wiring: Wiring, steps: Collection[int]) -> frozenset[Edge]:
     """The edges that must hold any number of rows, since waiting on them would be a deadlock.
+
+    ``steps`` are the nodes that run inside their writer's ``put``: it waits wherever they do. So
+    the edges that matter are those from a task, through steps, to other tasks.
 
     A reader of several inputs lets those that it reads later wait. Where what waits is a branch
     of a tee, its writer waits, and with it all that is made from the writer. So the writer needs
@@ -202,32 +201,34 @@ def _unbounded(
     the branch is let off its bound. Everything else waits, and memory stays bounded.
     """
     needs: dict[int, set[int]] = {}
-    unbounded: set[Edge] = set()
-    for writer in nodes:
-        if len(readers[writer]) < 2:
-            continue
-        for edge in readers[writer]:
-            needed = _read_before(program, nodes, readers, edge)
+    loose: set[Edge] = set()
+    for writer in wiring.nodes:
+        edges = [] if writer in steps else list(_through_steps(writer, wiring, steps))
+        for edge in edges if len(edges) > 1 else ():
+            needed = _read_before(program, wiring, edge)
             if writer in _closure(needed, needs):
-                unbounded.add(edge)
+                loose.add(edge)
             else:
                 needs.setdefault(writer, set()).update(needed)
-    return frozenset(unbounded)
+    return frozenset(loose)
 
 
-def _read_before(
-    program: Graph,
-    nodes: Sequence[int],
-    readers: Mapping[int, Sequence[Edge]],
-    edge: Edge,
-) -> set[int]:
+def _through_steps(writer: int, wiring: Wiring, steps: Collection[int]) -> Iterator[Edge]:
+    for edge in wiring.readers[writer]:
+        if edge.reader in steps:
+            yield from _through_steps(edge.reader, wiring, steps)
+        else:
+            yield edge
+
+
+def _read_before(program: Graph, wiring: Wiring, edge: Edge) -> set[int]:
     """All that must come to its end before what goes over an edge is read on."""
     reached = {edge.reader}
     entered = [edge]
-    for index in nodes:
+    for index in wiring.nodes:
         if index in reached:
-            entered += readers[index]
-            reached |= {onward.reader for onward in readers[index]}
+            entered += wiring.readers[index]
+            reached |= {onward.reader for onward in wiring.readers[index]}
     before: set[int] = set()
     for one in entered:
         node = program.nodes[one.reader]

@@ -31,7 +31,7 @@ from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.fit import fitter
 from dpipe.runtime.flow import BATCH, DEPTH, Line
 from dpipe.runtime.ledger import Tally
-from dpipe.runtime.plan import Edge, wire
+from dpipe.runtime.plan import Edge, unbounded, wire
 from dpipe.runtime.stages.base import Outlet
 from dpipe.runtime.stages.context import StageContext
 from dpipe.runtime.stages.limit import Limit
@@ -201,9 +201,11 @@ def test_two_flows_concatenated_both_ways_do_not_deadlock() -> None:
 
 def test_only_edges_that_would_deadlock_are_let_off_their_bound() -> None:
     diamond = program(source(), stage(0), stage(0), concat(1, 2), sink(3), sink(0))
-    assert wire(diamond, (4, 5)).unbounded == {Edge(2, 0, 0)}
+    assert unbounded(diamond, wire(diamond, (4, 5)), ()) == {Edge(2, 0, 0)}
+    fused = unbounded(diamond, wire(diamond, (4, 5)), (1, 2))
+    assert fused == {Edge(3, 1, 2)}
     apart = program(source("x"), source("y"), concat(0, 1), sink(2), sink(1))
-    assert wire(apart, (3, 4)).unbounded == frozenset()
+    assert unbounded(apart, wire(apart, (3, 4)), ()) == frozenset()
 
 
 def test_a_slow_reader_holds_a_tee_back() -> None:
