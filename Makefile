@@ -3,15 +3,15 @@
 PYTHON ?= python3
 STAMP = .venv/.ready
 
-.PHONY: help venv demo test check fix docs clean
+.PHONY: help venv demo test check fix generate clean
 
 help:
-	@echo "make demo    make a small dataset from this repository's own documents"
-	@echo "make test    run the whole test suite"
-	@echo "make check   format, lint, types, layering"
-	@echo "make fix     format, and mend what the linter can mend"
-	@echo "make docs    write the generated pages anew"
-	@echo "make clean   remove .venv and what was built"
+	@echo "make demo      make a small dataset from this repository's own documents"
+	@echo "make test      run the whole test suite"
+	@echo "make check     format, lint, types, layering"
+	@echo "make fix       format, and mend what the linter can mend"
+	@echo "make generate  write the grammar's tables and the pinned versions anew"
+	@echo "make clean     remove .venv and what was built"
 
 venv: $(STAMP)
 
@@ -37,8 +37,8 @@ check: $(STAMP)
 fix: $(STAMP)
 	@scripts/fix
 
-docs: $(STAMP)
-	@scripts/docs
+generate: $(STAMP)
+	@scripts/generate
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

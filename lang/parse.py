@@ -2,7 +2,7 @@
 
 Each declaration is parsed alone. One that does not parse goes through ``recover`` and is parsed
 again, so the parser itself never sees a mistake. Making the tables takes ten times as long as
-loading them, so they are kept in ``grammar.json``; ``python -m dpipe.lang.parse`` writes it.
+loading them, so they are kept in ``grammar.json``; ``scripts/generate`` writes it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dpipe.lang import syntax
@@ -191,7 +190,3 @@ def _with_lexer(kept: dict[str, Any]) -> Any:
         for state, row in table["states"].items()
     }
     return {"data": data, "memo": {int(key): value for key, value in memo.items()}}
-
-
-if __name__ == "__main__":
-    Path(__file__).with_name(_TABLES).write_text(tables(), "utf-8")

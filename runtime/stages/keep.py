@@ -5,8 +5,7 @@ from __future__ import annotations
 from dpipe.lang import graph
 from dpipe.runtime.expressions import OverRow
 from dpipe.runtime.stages.context import StageContext
-from dpipe.runtime.stages.set_ import computed
-from dpipe.runtime.stages.step import RowStep
+from dpipe.runtime.stages.step import RowStep, computed
 from dpipe.runtime.values import Row
 
 

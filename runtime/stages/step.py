@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from dpipe.runtime.errors import NoValue
+from dpipe.runtime.expressions import OverRow
 from dpipe.runtime.ledger import Tally
 from dpipe.runtime.stages.context import StageContext
-from dpipe.runtime.values import Batch, Reject, Row
+from dpipe.runtime.values import Batch, Reject, Row, Values
 
 
 class RowStep(ABC):
@@ -100,3 +101,14 @@ class Gathering(ABC):
 def reject(label: str, row: Row, reason: NoValue) -> Reject:
     """The row as what ended in an expression without a value."""
     return Reject(label, "error", str(reason), row.place, row.values)
+
+
+def computed(fields: tuple[tuple[str, OverRow], ...], row: Row) -> Values:
+    """Labelled expressions over a row; the reason for none names the field."""
+    values: Values = {}
+    for name, value_of in fields:
+        try:
+            values[name] = value_of(row)
+        except NoValue as reason:
+            raise NoValue(f"`{name}`: {reason}") from None
+    return values
