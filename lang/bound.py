@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from dpipe.lang import graph, syntax
-from dpipe.lang.calls import bind
+from dpipe.lang.calls import FREE, bind
 from dpipe.lang.env import Env, Facts, Typed, narrowed
+from dpipe.lang.figures import figures_of
 from dpipe.lang.names import misspelt
-from dpipe.lang.signatures import Param
+from dpipe.lang.rows import NOWHERE
+from dpipe.lang.signatures import Arrow, Param
 from dpipe.lang.stages import Stage
-from dpipe.lang.types import OPEN_ROW, UNKNOWN, Record, Secret, Type
+from dpipe.lang.types import OPEN_ROW, UNKNOWN, List, Record, Secret, Type
 
 if TYPE_CHECKING:
     from dpipe.lang.flows import Flows
@@ -31,6 +35,7 @@ class BoundStage:
         self._types: dict[str, Type] = {}
         self._texts: dict[str, str] = {}
         self._labelled: dict[str, list[tuple[str, Type]]] = {}
+        self.lost = False  # a flow that it reads is not known
         self._shown: Facts = {}  # what `where` shows to the stages after it
         free = [param for param in spec.params if _free(param)]
         self.bound = bind(flows.bag, call, f"`{spec.name}`", spec.params, free=bool(free))
@@ -94,10 +99,17 @@ class BoundStage:
             case "new":
                 self._new(param, arg)
             case "prompt":
-                asked, result = self.flows.prompts.asked(arg.value, env)
-                self._types["prompt"] = result
-                if asked is not None:
-                    self.args[param.name] = asked
+                self._prompt(param, arg, env)
+            case "flow":
+                self._flow(param, arg, env)
+            case "lambda":
+                self._lambda(param, arg, env)
+            case "embedder":
+                embedder = self.flows.answers.embedder(arg.value, env)
+                if embedder is not None:
+                    self.args[param.name] = embedder
+            case "keys":
+                self._keys(param, arg, env)
             case "answerer":
                 given = self.flows.answers.answerer(arg.value, env, self.type_of("prompt"))
                 self._types[param.name] = UNKNOWN if given.unbound else given.type
@@ -105,6 +117,53 @@ class BoundStage:
                     self.args[param.name] = given.answerer
             case "method":
                 self._method(param, arg)
+
+    def _prompt(self, param: Param, arg: syntax.Arg, env: Env) -> None:
+        """The prompt; with ``over:`` a lambda of an element that gives it."""
+        node, each = arg.value, None
+        over = self.bound.known.get("over")
+        if over is not None:
+            listed = self.expressions.of(over.value, env).type
+            if isinstance(node, syntax.Lambda):
+                element = listed.of if isinstance(listed, List) else UNKNOWN
+                each, env, node = node.param.text, env.binding(node.param.text, element), node.body
+            elif not isinstance(node, syntax.BadExpr):
+                help = "write `ask(e -> my_prompt(text: e), over: .list, …)`"
+                message = "with `over:` the prompt is given an element"
+                self.bag.add("E0307", node.span, message, help=help)
+                return
+        asked, result = self.flows.prompts.asked(node, env)
+        self._types["prompt"] = result
+        if asked is not None:
+            self.args[param.name] = _over_each(asked, each) if each is not None else asked
+
+    def _flow(self, param: Param, arg: syntax.Arg, env: Env) -> None:
+        found = self.flows.head(arg.value, env.constant(), self.spec.name)
+        self._types[param.name] = found.row
+        if found.node == NOWHERE:
+            self.lost = True
+        else:
+            self.args[param.name] = graph.Input(found.node)
+
+    def _lambda(self, param: Param, arg: syntax.Arg, env: Env) -> None:
+        """A lambda over a row of the flow that another argument names."""
+        assert isinstance(param.type, Arrow)
+        takes = self.type_of(param.over)
+        what = f"`{param.name}:`"
+        found = self.expressions.function(arg.value, env.constant(), takes, param.type.gives, what)
+        self.args[param.name] = found.expr
+
+    def _keys(self, param: Param, arg: syntax.Arg, env: Env) -> None:
+        nodes = arg.value.items if isinstance(arg.value, syntax.ListExpr) else (arg.value,)
+        entries: list[tuple[str, graph.Expr]] = []
+        for node in nodes:
+            name = self._bare(param, syntax.Arg(label=arg.label, value=node, span=node.span))
+            if name is None:
+                continue
+            found = self.expressions.of(node, env)
+            entries.append((name, found.expr))
+            self._labelled.setdefault(param.name, []).append((name, found.type))
+        self.args[param.name] = graph.Fields(tuple(entries))
 
     def _expect(self, param: Param, arg: syntax.Arg, env: Env) -> Typed:
         what = f"`{self.spec.name}`" if arg.label is None else f"`{arg.label.text}:`"
@@ -212,6 +271,11 @@ class BoundStage:
     # -- arguments with any label ----------------------------------------------------------------
 
     def _take_rest(self, param: Param) -> None:
+        if param.kind == "figures":
+            figures, types = figures_of(self.expressions, self.bound.rest, self.env)
+            self.args[param.name] = graph.Figures(figures)
+            self._labelled[param.name] = types
+            return
         constant = param.kind == "constants"
         env = self.env.constant() if constant else self.env
         entries: dict[str, tuple[graph.Expr, Type]] = {}
@@ -278,5 +342,14 @@ class BoundStage:
             self.bag.add("E0509", span, message)
 
 
+def _over_each(
+    asked: graph.PromptCall | graph.PromptChoice, each: str
+) -> graph.PromptCall | graph.PromptChoice:
+    if isinstance(asked, graph.PromptCall):
+        return replace(asked, each=each)
+    then, otherwise = _over_each(asked.then, each), _over_each(asked.otherwise, each)
+    return replace(asked, then=then, otherwise=otherwise)
+
+
 def _free(param: Param) -> bool:
-    return param.kind in ("fields", "labels", "names", "constants")
+    return param.kind in FREE

@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from dpipe.lang.expressions import Expressions
 
 
+FREE = ("fields", "labels", "names", "constants", "figures")
+"""The kinds of parameter that take what no other does, whatever its label."""
+
+
 class Bound(Struct):
     """The arguments of a call by parameter, and those that take any label."""
 
@@ -79,7 +83,7 @@ def bind(
 
 
 def _takes_rest(param: Param) -> bool:
-    return param.kind in ("fields", "labels", "names", "constants")
+    return param.kind in FREE
 
 
 def _unknown_label(bag: Bag, label: syntax.Name, what: str, known: list[str]) -> None:

@@ -112,9 +112,11 @@ CODES: dict[str, Code] = {
     "E0508": _error("needs-field", "something else where a field's name belongs"),
     "E0509": _error("split-sum", "shares that do not sum to 1"),
     "E0510": _error("same-path", "two sinks that write one file"),
+    "E0511": _error("loop-row", "a loop whose pipe gives back another row"),
     "E0512": _error("not-a-stage", "something declared that is no stage"),
     "E0513": _error("unknown-stage", "a stage that does not exist"),
     "E0514": _error("pipe-row", "rows that a pipe does not take"),
+    "E0515": _error("pipe-instance", "something else where a pipe is needed"),
     "E0516": _error("writer-not-last", "a writer inside a flow"),
     "E0517": _error("bad-option", "an option that the stage does not have"),
     # models and secrets

@@ -15,13 +15,14 @@ from dpipe.lang.bound import BoundStage
 from dpipe.lang.diagnostics import Label
 from dpipe.lang.env import Env
 from dpipe.lang.expressions import Expressions
+from dpipe.lang.loops import Loops
 from dpipe.lang.names import Decl
 from dpipe.lang.pipes import Pipes
 from dpipe.lang.prompts import Prompts
 from dpipe.lang.readers import Readers
 from dpipe.lang.rows import LOST, NOWHERE, RowAt, Rows
 from dpipe.lang.source import Span
-from dpipe.lang.stages import ANSWERERS, STAGES
+from dpipe.lang.stages import ANSWERERS, LOOP, STAGES
 from dpipe.lang.types import (
     OPEN_ROW,
     UNKNOWN,
@@ -49,6 +50,7 @@ class Flows:
         self.readers = readers
         self.place = answers.place
         self.pipes = Pipes(self)
+        self.loops = Loops(self)
         self.nodes: list[graph.Node] = []
         self.rows: list[RowAt] = []
         self._known: dict[tuple[str, str], Rows] = {}
@@ -279,6 +281,8 @@ class Flows:
             return Rows(NOWHERE, Record(rows.row.fields, open=True))
         callee = call.callee if isinstance(call, syntax.Call) else call
         spec = STAGES.get(callee.text) if isinstance(callee, syntax.NameRef) else None
+        if isinstance(call, syntax.Call) and spec is LOOP:
+            return self.loops.use(call, rows, env, flow)
         if spec is None:
             pipe = self.pipes.named(callee, env.file)
             if pipe is not None:
@@ -294,7 +298,7 @@ class Flows:
         bound = BoundStage(self, spec, call, replace(env, row=rows.row))
         row = bound.resulting_row()
         self.rows.append(RowAt(call.span, flow, spec.name, row))
-        if rows.node == NOWHERE:
+        if rows.node == NOWHERE or bound.lost:
             return Rows(NOWHERE, row)
         place = self.place(callee.span)
         stage = graph.StageNode(flow, spec.name, rows.node, bound.args, row, place)

@@ -133,6 +133,12 @@ class Fields(Struct, frozen=True, tag=True):
     entries: tuple[tuple[str, Expr], ...]
 
 
+class Figures(Struct, frozen=True, tag=True):
+    """Labelled expressions over aggregates, as of ``group``."""
+
+    entries: tuple[tuple[str, Computed], ...]
+
+
 class Input(Struct, frozen=True, tag=True):
     """The rows of another node, as in ``dedup(against: old)``."""
 
@@ -150,11 +156,13 @@ class PromptCall(Struct, frozen=True, tag=True):
     """A prompt with every parameter bound to an expression over the row, in their order.
 
     ``ordinal`` counts the program's stages that ask this prompt, in the program's order.
+    With ``over:`` the arguments also see the element, as the ``Local`` that ``each`` names.
     """
 
     prompt: str
     args: tuple[Expr, ...]
     ordinal: int
+    each: str | None = None
 
 
 class PromptChoice(Struct, frozen=True, tag=True):
@@ -218,7 +226,7 @@ class Fallback(Struct, frozen=True, tag=True):
 Answerer: TypeAlias = One | All | Poll | Vote | Cascade | Fallback
 
 Arg: TypeAlias = (
-    Expr | Fields | Input | Method | PromptCall | PromptChoice
+    Expr | Fields | Figures | Input | Method | PromptCall | PromptChoice
     | One | All | Poll | Vote | Cascade | Fallback
 )  # fmt: skip
 
@@ -336,6 +344,34 @@ class CheckNode(Struct, frozen=True, tag=True):
     place: Place
 
 
+class EntryNode(Struct, frozen=True, tag=True):
+    """Where the rows of a round enter a loop's body."""
+
+    flow: str
+    row: types.Record
+    place: Place
+
+
+class LoopNode(Struct, frozen=True, tag=True):
+    """Rows go through a body again and again; language.md's ``loop``.
+
+    The body are the nodes between ``entry`` (an ``EntryNode``) and ``exit``; nodes that it reads
+    and that do not hang on the entry lie outside and are computed once. Before each round rows
+    for which ``until`` holds leave; after ``times`` rounds the rest do; with ``keep`` "all" what
+    entered each earlier round is emitted too. Rows carry ``round``, from 0.
+    """
+
+    flow: str
+    input: int
+    entry: int
+    exit: int
+    times: Expr
+    until: Expr | None
+    keep: str
+    row: types.Record
+    place: Place
+
+
 class Metric(Struct, frozen=True, tag=True):
     """An aggregate: ``value`` is evaluated per row (None for ``count()``), options are constants.
 
@@ -375,7 +411,7 @@ class SinkNode(Struct, frozen=True, tag=True):
     place: Place
 
 
-Node: TypeAlias = SourceNode | StageNode | ConcatNode | CheckNode | SinkNode
+Node: TypeAlias = SourceNode | StageNode | ConcatNode | CheckNode | EntryNode | LoopNode | SinkNode
 
 
 class Graph(Struct, frozen=True):
@@ -393,8 +429,10 @@ class Graph(Struct, frozen=True):
 def inputs_of(node: Node) -> tuple[int, ...]:
     """The nodes whose rows a node reads: the stream that it continues first."""
     match node:
-        case SourceNode():
+        case SourceNode() | EntryNode():
             return ()
+        case LoopNode(input=stream, exit=exit):
+            return (stream, exit)
         case ConcatNode(inputs=inputs):
             return inputs
         case StageNode(input=stream, args=args):
@@ -413,5 +451,7 @@ def label_of(node: Node) -> str:
             return f"{node.flow}: concat"
         case CheckNode():
             return f"{node.flow}: row"
+        case LoopNode() | EntryNode():
+            return f"{node.flow}: loop"
         case StageNode():
             return f"{node.flow}: {node.stage}"

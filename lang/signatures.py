@@ -52,8 +52,11 @@ Kind = Literal[
     "labels",  # every other label, `k: e`
     "names",  # bare fields, `.a, .b`
     "constants",  # every other label with a constant
+    "keys",  # a bare field, or a list of them
+    "figures",  # every other label, `k: e` over aggregates
     "lambda",  # `t -> …`
     "flow",
+    "pipe",
     "answerer",
     "answerers",  # a list of them
     "embedder",
@@ -63,7 +66,10 @@ Kind = Literal[
 
 
 class Param(Struct, frozen=True):
-    """One parameter. A positional one may also be given by its label."""
+    """One parameter. A positional one may also be given by its label.
+
+    A ``lambda`` takes a row of the flow that the parameter ``over`` names.
+    """
 
     name: str
     kind: Kind = "expr"
@@ -72,6 +78,7 @@ class Param(Struct, frozen=True):
     positional: bool = False
     choices: tuple[str, ...] = ()
     methods: tuple[Method, ...] = ()
+    over: str = ""
     doc: str = ""
 
 

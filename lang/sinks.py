@@ -8,7 +8,9 @@ from msgspec import Struct
 
 from dpipe.lang import graph, syntax
 from dpipe.lang.calls import bind, resolved_target
+from dpipe.lang.diagnostics import Label
 from dpipe.lang.env import Env, Typed
+from dpipe.lang.figures import figures_of
 from dpipe.lang.flows import Flows
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.readers import constants
@@ -160,7 +162,7 @@ class Sinks:
         metrics: tuple[tuple[str, graph.Computed], ...] = ()
         fields = None
         if writer.name == FIGURES:
-            metrics = self._figures(bound.rest, env)
+            metrics, _ = figures_of(self.expressions, bound.rest, env)
         elif writer.fields is not None:
             fields = self._fields(writer, writer.fields, bound.rest, call, env)
         return graph.SinkNode(
@@ -197,8 +199,6 @@ class Sinks:
         return found.expr, tuple(names.values())
 
     def _once(self, item: syntax.SinkItem, found: Typed, path: str) -> None:
-        from dpipe.lang.diagnostics import Label
-
         first = self._paths.setdefault(path, item.name)
         if first is not item.name:
             self.bag.add(
@@ -207,24 +207,6 @@ class Sinks:
                 f"two sinks write `{path}`",
                 labels=[Label(first.span, "the other sink")],
             )
-
-    def _figures(
-        self, args: Sequence[syntax.Arg], env: Env
-    ) -> tuple[tuple[str, graph.Computed], ...]:
-        figures: dict[str, graph.Computed] = {}
-        for arg in args:
-            if arg.label is None:
-                message = "a figure needs a label, as `rows: count()`"
-                self.bag.add("E0506", arg.span, message)
-                continue
-            if arg.label.text in figures:
-                self.bag.add("E0506", arg.label.span, f"`{arg.label.text}` is given twice")
-                continue
-            metrics: list[graph.Metric] = []
-            inside = Env(env.file, row=env.row, aggregates=metrics)
-            found = self.expressions.of(arg.value, inside)
-            figures[arg.label.text] = graph.Computed(tuple(metrics), found.expr)
-        return tuple(figures.items())
 
     def _fields(
         self,

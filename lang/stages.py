@@ -32,8 +32,11 @@ from dpipe.lang.types import (
     Type,
     Union,
     Unknown,
+    fits,
     optional,
+    required,
     show_short,
+    without_ranges,
 )
 
 
@@ -169,6 +172,63 @@ def _ask(call: StageCall) -> Record:
     return row.having(reasoning, optional(STR)) if reasoning is not None else row
 
 
+def _embed(call: StageCall) -> Record:
+    return _plus(call, List(FLOAT))
+
+
+def _retrieve(call: StageCall) -> Record:
+    corpus = call.type_of("corpus")
+    if not isinstance(corpus, Record):
+        return _plus(call, UNKNOWN)
+    if corpus.get("score") is not None:
+        call.error("E0302", "corpus", "`retrieve` would overwrite field `score` of the corpus")
+    return _plus(call, List(corpus.having("score", FLOAT)))
+
+
+def _group(call: StageCall) -> Record:
+    fields = [*call.labelled("by"), *call.labelled("figures")]
+    seen: set[str] = set()
+    for name, _ in fields:
+        if name in seen:
+            call.error("E0302", "by", f"`group` gives field `{name}` twice")
+        seen.add(name)
+    return Record(tuple(Field(name, type) for name, type in fields))
+
+
+def _join(call: StageCall) -> Record:
+    other, keys = call.type_of("other"), dict(call.labelled("on"))
+    if not isinstance(other, Record):
+        return Record(call.row.fields, open=True)
+    row = call.row
+    for name, type in keys.items():
+        found = other.get(name)
+        if found is None and not other.open:
+            call.error("E0306", "on", f"the joined rows have no field `{name}`")
+        elif found is not None and not _joinable(type, found):
+            message = f"`.{name}` is {show_short(type)} here and {show_short(found)} there"
+            call.error("E0303", "on", message, "convert one of them before with `set`")
+    left = call.text("kind") == "left"
+    for field in other.fields:
+        if field.name in keys:
+            continue
+        if row.get(field.name) is not None:
+            message = f"`join` would overwrite field `{field.name}`"
+            call.error("E0302", "other", message, f"drop it before: `| drop(.{field.name})`")
+        row = row.having(field.name, optional(field.type) if left else field.type)
+    return Record(row.fields, open=row.open or other.open)
+
+
+def _joinable(one: Type, two: Type) -> bool:
+    one, two = required(one), required(two)
+    return fits(without_ranges(one), without_ranges(two)) or fits(two, one) or fits(one, two)
+
+
+def _dedup(call: StageCall) -> Record:
+    if call.has("on") and not call.has("against"):
+        call.error("E0517", "on", "`on:` reads the rows of `against:`, which is missing")
+    return call.row
+
+
 def _split(call: StageCall) -> Record:
     names = tuple(name for name, _ in call.labelled("shares"))
     return _plus(call, Enum(names) if names else UNKNOWN)
@@ -213,6 +273,18 @@ EMBEDDING = Method(
         Param("threshold", "const", Float(-1.0, 1.0), required=False, doc="the cosine (0.9)"),
     ),
     "texts whose vectors lie near",
+)
+
+BM25 = Method("bm25", (), "words that are rare in the corpus weigh most (BM25)")
+NEAREST = Method(
+    "embedding",
+    (Param("model", "embedder", positional=True, doc="the embedder"),),
+    "the nearest vectors by cosine",
+)
+K_CENTER = Method(
+    "k_center",
+    (Param("model", "embedder", positional=True, doc="the embedder"),),
+    "each next row is the one farthest from those chosen (greedy k-center)",
 )
 
 _STAGES = (
@@ -267,6 +339,12 @@ _STAGES = (
             Param("using", "answerer", doc="who answers"),
             Param("as", "new", doc="the field that holds the answer"),
             Param("when", type=BOOL, required=False, doc="rows for which it is false pass by"),
+            Param(
+                "over",
+                type=List(UNKNOWN),
+                required=False,
+                doc="asked once per element; the prompt is then `e -> p(a: e)`",
+            ),
             Param("reasoning", "new", required=False, doc="the field for the model's reasoning"),
             Param("retry", "const", JSON, required=False, doc="tries per outcome"),
             Param(
@@ -285,9 +363,85 @@ _STAGES = (
         (
             Param("text", type=STR, positional=True, doc="the text to compare"),
             Param("by", "method", methods=(EXACT, MINHASH, EMBEDDING), doc="what makes two alike"),
+            Param("against", "flow", required=False, doc="also drops what is like one of its rows"),
+            Param(
+                "on",
+                "lambda",
+                Arrow(T, STR),
+                required=False,
+                over="against",
+                doc="the text of a row of `against:`",
+            ),
+        ),
+        _dedup,
+        "Drops rows that are like an earlier one; the first in order stays.",
+    ),
+    Stage(
+        "embed",
+        (
+            Param("text", type=STR, positional=True, doc="the text"),
+            Param("using", "embedder", doc="the embedder"),
+            AS,
+        ),
+        _embed,
+        "Puts the vector of a text into the row.",
+    ),
+    Stage(
+        "retrieve",
+        (
+            Param("corpus", "flow", positional=True, doc="the rows to search in"),
+            Param("on", "lambda", Arrow(T, STR), over="corpus", doc="the text of a corpus row"),
+            Param("query", type=STR, doc="the text to search for"),
+            Param("top", "const", POSITIVE, doc="how many hits"),
+            Param("by", "method", methods=(BM25, NEAREST), doc="how hits are found"),
+            AS,
+        ),
+        _retrieve,
+        "Finds the rows of another flow that are nearest to a text, best first.",
+    ),
+    Stage(
+        "decontaminate",
+        (
+            Param("text", type=STR, positional=True, doc="the text to look at"),
+            Param("against", "flow", doc="the benchmark"),
+            Param("on", "lambda", Arrow(T, STR), over="against", doc="the text of its rows"),
+            Param(
+                "n", "const", POSITIVE, required=False, doc="words in a row that are shared (13)"
+            ),
         ),
         _same,
-        "Drops rows that are like an earlier one; the first in order stays.",
+        "Drops rows that share an n-gram with a benchmark.",
+    ),
+    Stage(
+        "group",
+        (
+            Param("by", "keys", doc="a field, or a list of them"),
+            Param("figures", "figures", required=False, doc="expressions over aggregates"),
+        ),
+        _group,
+        "One row per key, with figures about its rows; keys in the order in which they appear.",
+        gathers=True,
+    ),
+    Stage(
+        "join",
+        (
+            Param("other", "flow", positional=True, doc="the rows to join"),
+            Param("on", "keys", doc="the field that both have"),
+            Param("kind", "choice", required=False, choices=("inner", "left"), doc="inner"),
+        ),
+        _join,
+        "One row per match in another flow, with its fields; null matches nothing.",
+    ),
+    Stage(
+        "select",
+        (
+            Param("text", type=STR, positional=True, doc="what makes rows different"),
+            Param("n", "const", COUNT, doc="how many rows"),
+            Param("by", "method", methods=(K_CENTER,), doc="how they are chosen"),
+        ),
+        _same,
+        "Keeps a diverse choice of rows, in their order.",
+        gathers=True,
     ),
     Stage(
         "sort",
@@ -330,7 +484,21 @@ _STAGES = (
     ),
 )
 
-STAGES: dict[str, Stage] = {stage.name: stage for stage in _STAGES}
+LOOP = Stage(
+    "loop",
+    (
+        Param("pipe", "pipe", positional=True, doc="the pipe, with its arguments"),
+        Param("times", "const", COUNT, doc="the most rounds"),
+        Param("until", type=BOOL, required=False, doc="rows for which it holds leave"),
+        Param(
+            "keep", "choice", required=False, choices=("last", "all"), doc="what is given (last)"
+        ),
+    ),
+    _same,
+    "Sends rows through a pipe again and again; its row rule is in ``loops.py``.",
+)
+
+STAGES: dict[str, Stage] = {stage.name: stage for stage in (*_STAGES, LOOP)}
 
 
 class Answerer(Struct, frozen=True):

@@ -1,0 +1,89 @@
+"""``loop``: a pipe whose rows go round, so it must give back the row that it takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dpipe.lang import graph, syntax
+from dpipe.lang.calls import bind
+from dpipe.lang.env import Env
+from dpipe.lang.rows import NOWHERE, RowAt, Rows
+from dpipe.lang.stages import LOOP
+from dpipe.lang.types import BOOL, INT, OPEN_ROW, Record, fits, show_short
+
+if TYPE_CHECKING:
+    from dpipe.lang.flows import Flows
+
+
+class Loops:
+    def __init__(self, flows: Flows) -> None:
+        self.flows = flows
+        self.expressions = flows.expressions
+        self.bag = flows.bag
+
+    def use(self, call: syntax.Call, rows: Rows, env: Env, flow: str) -> Rows:
+        bound = bind(self.bag, call, "`loop`", LOOP.params)
+        lost = Rows(NOWHERE, OPEN_ROW)
+        for param in LOOP.params:
+            if param.required and param.name not in bound.known:
+                label = param.name if param.positional else f"{param.name}:"
+                message = f"`loop` needs `{label}`: {param.doc}"
+                self.bag.add("E0507", call.callee.span, message)
+                return lost
+        body = bound.known["pipe"].value
+        callee = body.callee if isinstance(body, syntax.Call) else body
+        pipe = self.flows.pipes.named(callee, env.file)
+        if pipe is None:
+            if not isinstance(body, syntax.BadExpr):
+                help = "write `loop(my_pipe(…), times: 2)`"
+                self.bag.add("E0515", body.span, "`loop` needs a pipe", help=help)
+            return lost
+        row = self.flows.pipes.taken(pipe, rows.row).having("round", INT)
+        entry = self.flows.add(graph.EntryNode(flow, row, self.flows.place(callee.span)))
+        inner = self.flows.pipes.use(pipe, body, Rows(entry, row), env, flow)
+        times = self.expressions.constant(bound.known["times"].value, env, INT, "`times:`")
+        until = None
+        if "until" in bound.known:
+            seen = Env(env.file, row=row, frame=env.frame)
+            until = self.expressions.expect(bound.known["until"].value, seen, BOOL, "`until:`").expr
+        keep = self._keep(bound.known.get("keep"))
+        if inner.node == NOWHERE or not self._returns(body, inner.row, row):
+            return Rows(NOWHERE, row)
+        self.flows.rows.append(RowAt(call.span, flow, "loop", row))
+        if rows.node == NOWHERE:
+            return Rows(NOWHERE, row)
+        place = self.flows.place(call.callee.span)
+        loop = graph.LoopNode(
+            flow, rows.node, entry, inner.node, times.expr, until, keep, row, place
+        )
+        return Rows(self.flows.add(loop), row)
+
+    def _keep(self, arg: syntax.Arg | None) -> str:
+        if arg is None:
+            return "last"
+        value = arg.value
+        word = value.constant if isinstance(value, syntax.StringExpr) else None
+        if word in ("last", "all"):
+            return word
+        self.bag.add("E0517", value.span, '`keep:` is "all" or "last"')
+        return "last"
+
+    def _returns(self, body: syntax.Expr, given: Record, taken: Record) -> bool:
+        """Whether the pipe gives back the row that it takes, no field more or less."""
+        why = _difference(given, taken)
+        if why is None or given.open:
+            return True
+        message = f"the pipe of a loop gives back the row that it takes: {why}"
+        self.bag.add("E0511", body.span, message)
+        return False
+
+
+def _difference(given: Record, taken: Record) -> str | None:
+    for field in taken.fields:
+        found = given.get(field.name)
+        if found is None:
+            return f"it loses field `{field.name}`"
+        if not fits(found, field.type):
+            return f"`{field.name}` comes back as {show_short(found)}, not {show_short(field.type)}"
+    more = [name for name in given.names() if taken.get(name) is None]
+    return f"it adds field `{more[0]}`; drop it at the end" if more else None
