@@ -5,27 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from msgspec import Struct
-
 from dpipe.lang import graph
 from dpipe.runtime.expressions import OverRow
 from dpipe.runtime.stages.base import Step, Task
 from dpipe.runtime.stages.context import StageContext
+from dpipe.runtime.stages.matches import Matches
 from dpipe.runtime.stages.step import RowStep
 from dpipe.runtime.text import folded
 from dpipe.runtime.values import Row, key_of
 
-MATCHES = 1000
-"""How many duplicates a stage remembers with their originals."""
-
 THRESHOLDS = {"minhash": 0.8, "embedding": 0.9}
-
-
-class Match(Struct, frozen=True):
-    """Where a dropped row came from, and the kept row that it is like."""
-
-    place: str
-    of: str
 
 
 class Index(Protocol):
@@ -50,24 +39,20 @@ class ExactTexts:
 
 
 class Dedup(RowStep):
-    """``matches`` are the first duplicates with their originals."""
-
     reason = "duplicate"
 
     def __init__(self, context: StageContext, text: OverRow, index: Index) -> None:
         super().__init__(context)
-        self.matches: list[Match] = []
+        self.matches = Matches()
         self._text = text
         self._index = index
-        self._kept: list[str] = []
 
     def take(self, row: Row) -> Sequence[Row]:
         original = self._index.add(self._text(row))
         if original is None:
-            self._kept.append(row.place)
+            self.matches.kept(row.place)
             return (row,)
-        if len(self.matches) < MATCHES:
-            self.matches.append(Match(row.place, self._kept[original]))
+        self.matches.duplicate(row.place, original)
         return ()
 
 

@@ -23,7 +23,7 @@ from dpipe.runtime.ledger import Tally
 from dpipe.runtime.models.protocol import RejectedRequest, Unavailable
 from dpipe.runtime.stages.base import Outlet, Unwanted
 from dpipe.runtime.stages.context import StageContext
-from dpipe.runtime.stages.dedup import MATCHES, Match
+from dpipe.runtime.stages.matches import Matches
 from dpipe.runtime.stages.step import reject
 from dpipe.runtime.values import Batch, Item, Reject, Row
 
@@ -117,23 +117,19 @@ class Group:
 
 
 class EmbeddingDedup:
-    """Groups of texts are embedded side by side and compared in order.
-
-    ``matches`` are the first duplicates with their originals.
-    """
+    """Groups of texts are embedded side by side and compared in order."""
 
     def __init__(
         self, context: StageContext, text: OverRow, model: graph.One, threshold: float
     ) -> None:
         assert context.embed is not None
         self.tally = Tally()
-        self.matches: list[Match] = []
+        self.matches = Matches()
         self._label = context.label
         self._text = text
         self._embed = context.embed
         self._model = model
         self._index = VectorIndex(threshold)
-        self._kept: list[str] = []
         self._unwanted = False
 
     async def run(
@@ -220,13 +216,12 @@ class EmbeddingDedup:
     def _end(self, row: Row, originals: Iterator[int | None]) -> Row | None:
         original = next(originals)
         if original is None:
-            self._kept.append(row.place)
+            self.matches.kept(row.place)
             self.tally.passed += 1
             self.tally.left += 1
             return row
         self.tally.lose("duplicate")
-        if len(self.matches) < MATCHES:
-            self.matches.append(Match(row.place, self._kept[original]))
+        self.matches.duplicate(row.place, original)
         return None
 
     def _failed(self, row: Row, failure: NoVector) -> Reject:

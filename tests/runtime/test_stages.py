@@ -24,8 +24,8 @@ from dpipe.runtime.models.protocol import RejectedRequest, Unavailable
 from dpipe.runtime.stages import STAGES
 from dpipe.runtime.stages.base import Step, Unwanted
 from dpipe.runtime.stages.context import StageContext
-from dpipe.runtime.stages.dedup import Match
 from dpipe.runtime.stages.dedup_embedding import EmbeddingDedup
+from dpipe.runtime.stages.matches import Match
 from dpipe.runtime.values import Batch, Reject, Row, key_of
 
 PLACE = graph.Place("p.dpipe", 1, 1)
@@ -171,7 +171,7 @@ def test_exact_dedup_keeps_the_first_and_tells_of_which_row_each_is_a_duplicate(
     made = step("dedup", text=T, by=Method("exact", {}))
     out = run(made, rows({"t": "A  b"}, {"t": "c"}, {"t": "ａ B\n"}, {"t": "c"}))
     assert values(out) == [{"t": "A  b"}, {"t": "c"}]
-    assert made.matches == [Match("in:3", "in:1"), Match("in:4", "in:2")]
+    assert made.matches.found == [Match("in:3", "in:1"), Match("in:4", "in:2")]
     assert made.tally.reasons == {"duplicate": 2}
 
 
@@ -180,7 +180,7 @@ def test_minhash_dedup_keeps_the_first_of_like_rows() -> None:
     made = step("dedup", text=T, by=Method("minhash", {"threshold": Const(0.7)}))
     out = run(made, rows({"t": text}, {"t": "other"}, {"t": text + " more"}))
     assert values(out) == [{"t": text}, {"t": "other"}]
-    assert made.matches == [Match("in:3", "in:1")]
+    assert made.matches.found == [Match("in:3", "in:1")]
 
 
 @given(st.lists(st.sampled_from(["a", "A", "b", "b ", "c"])))
@@ -498,7 +498,7 @@ def test_rows_near_an_earlier_one_are_duplicates_in_row_order(size: int) -> None
     out = deduplicated(made, [*rows(*({"t": t} for t in texts)), REJECT], size)
     assert [v["t"] for v in values(out)] == ["east", "north", "between"]
     assert out[-1] == REJECT
-    assert made.matches == [Match("in:3", "in:1"), Match("in:5", "in:2")]
+    assert made.matches.found == [Match("in:3", "in:1"), Match("in:5", "in:2")]
 
 
 def test_a_row_like_a_dropped_one_but_no_kept_one_stays() -> None:
