@@ -22,7 +22,7 @@ def secret(environ: Mapping[str, str], name: str) -> Secret:
     from dpipe.runtime.secrets import Secret
 
     value = environ.get(name)
-    return Secret(name, _missing(name) if value is None else value)
+    return Secret(_missing(name) if value is None else value, name)
 
 
 def _missing(name: str) -> str:
