@@ -50,7 +50,8 @@ def read_reply(reply: Reply, result: Type) -> Read:
         return failed
     answer, thought = split_thought(reply.text)
     if not answer.strip():
-        return Failed("empty", "the reply is empty")
+        told = "the reply holds reasoning and no answer" if thought else "the reply is empty"
+        return Failed("empty", told)
     reasoning = reply.reasoning or thought
     if wants_text(result):
         if is_refusal(answer):

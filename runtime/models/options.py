@@ -15,7 +15,8 @@ _SCHEMES = ("http", "https", "simulated", "scripted")
 
 
 def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    urls = [value] if isinstance(value, str) else value
+    return [url.strip() if isinstance(url, str) else url for url in urls]
 
 
 class Price(BaseModel):

@@ -103,6 +103,25 @@ class Pool:
         return answer
 
 
+class FirstRoad:
+    """The fast road, until it meets what only the slow one can follow."""
+
+    def __init__(self, fast: Road, slow: Road) -> None:
+        self._roads = (fast, slow)
+        self._road = fast
+
+    async def post(self, path: str, body: bytes) -> Answer:
+        try:
+            return await self._road.post(path, body)
+        except NotSpoken:
+            self._road = self._roads[1]
+            return await self._road.post(path, body)
+
+    async def aclose(self) -> None:
+        for road in self._roads:
+            await road.aclose()
+
+
 async def connect(origin: Origin) -> Connection:
     """A new connection; raises ``Unavailable``, or ``EndpointRefused`` where trust is missing."""
     where = f"{origin.host}:{origin.port}"

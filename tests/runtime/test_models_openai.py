@@ -15,15 +15,10 @@ import trio
 from dpipe.lang.types import INT, STR, Enum, Field, Int, List, Record, Type
 from dpipe.runtime.errors import EndpointRefused, UsageError
 from dpipe.runtime.models.connection import Answer
+from dpipe.runtime.models.endpoint import Endpoint
 from dpipe.runtime.models.gate import GatedEmbedder, GatedModel
 from dpipe.runtime.models.make import make_model
-from dpipe.runtime.models.openai import (
-    Endpoint,
-    FirstRoad,
-    OpenAIModel,
-    SdkRoad,
-    openai_model,
-)
+from dpipe.runtime.models.openai import OpenAIModel, SdkRoad, openai_model
 from dpipe.runtime.models.options import read_options
 from dpipe.runtime.models.protocol import (
     ImagePart,
@@ -34,7 +29,7 @@ from dpipe.runtime.models.protocol import (
     TextPart,
     Unavailable,
 )
-from dpipe.runtime.models.transport import NotSpoken, Origin, Pool
+from dpipe.runtime.models.transport import FirstRoad, NotSpoken, Origin, Pool
 from dpipe.runtime.reading import Ok, read_reply
 from dpipe.runtime.secrets import Secret
 from tests.server import Server, serving
@@ -476,7 +471,7 @@ def test_both_roads_send_the_same_headers() -> None:
         async with trio.open_nursery() as nursery:
             (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
             nursery.start_soon(trio.serve_listeners, handler, [listener])
-            url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/some/v1/"
+            url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/some way/v1/"
             for road in (lambda model: model, over_the_sdk):
                 model = road(model_of(url, key=Secret(KEY, "K")))
                 with pytest.raises(RejectedRequest):
@@ -486,7 +481,7 @@ def test_both_roads_send_the_same_headers() -> None:
 
     trio.run(main)
     own, sdk = heads
-    assert own["request"] == "POST /some/v1/chat/completions HTTP/1.1"
+    assert own["request"] == "POST /some%20way/v1/chat/completions HTTP/1.1"
     assert own["authorization"] == f"bearer {KEY}"
     only_sdk = {"connection", "x-stainless-retry-count", "x-stainless-read-timeout"}
     assert own.keys() | only_sdk == sdk.keys()
