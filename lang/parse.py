@@ -126,14 +126,21 @@ def _action(argument: Any) -> Action:
 def _lark() -> Lark:
     from lark import Lark
 
-    folder = resources.files("dpipe.lang")
-    grammar = (folder / "grammar.lark").read_text("utf-8")
-    tables = folder / _TABLES
-    if tables.is_file():
-        kept = json.loads(tables.read_bytes())
-        if kept["of"] == _fingerprint(grammar):
-            return Lark.load(_with_lexer(kept))
-    return _made(grammar)
+    kept = _kept()
+    return Lark.load(_with_lexer(kept)) if kept is not None else _made(_grammar())
+
+
+def _grammar() -> str:
+    return (resources.files("dpipe.lang") / "grammar.lark").read_text("utf-8")
+
+
+def _kept() -> dict[str, Any] | None:
+    """What ``grammar.json`` holds, if it was made of this grammar by this Lark."""
+    file = resources.files("dpipe.lang") / _TABLES
+    if not file.is_file():
+        return None
+    kept: dict[str, Any] = json.loads(file.read_bytes())
+    return kept if kept["of"] == _fingerprint(_grammar()) else None
 
 
 def _made(grammar: str) -> Lark:
@@ -142,6 +149,11 @@ def _made(grammar: str) -> Lark:
     return Lark(
         grammar, parser="lalr", lexer=_lexer(), start=["item"], keep_all_tokens=True, strict=False
     )
+
+
+def tables_are_current() -> bool:
+    """Whether ``grammar.json`` is there and in step with the grammar and Lark."""
+    return _kept() is not None
 
 
 def _fingerprint(grammar: str) -> str:
@@ -171,7 +183,7 @@ def tables() -> str:
     from lark.grammar import Rule
     from lark.lexer import TerminalDef
 
-    grammar = (resources.files("dpipe.lang") / "grammar.lark").read_text("utf-8")
+    grammar = _grammar()
     lark = _made(grammar)
     lark.options.options["lexer"] = lark.lexer_conf.lexer_type = "basic"
     data, memo = lark.memo_serialize([TerminalDef, Rule])
