@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from dpipe.cli import console
 from dpipe.cli.program import row_lines, tell_findings
 
-FORMATS = ("text", "short", "json", "github", "sarif")
+if TYPE_CHECKING:
+    from dpipe.lang.render import Style
+
+FORMATS: tuple[Style, ...] = ("text", "short", "json", "github", "sarif")
 
 
 @click.command(short_help="Find mistakes; calls no model, runs nothing.")
@@ -18,7 +22,7 @@ FORMATS = ("text", "short", "json", "github", "sarif")
 @click.option("--types", is_flag=True, help="Print the row after each stage.")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option("--format", "style", type=click.Choice(FORMATS), help="How to print the findings.")
-def command(paths: tuple[str, ...], types: bool, strict: bool, style: str | None) -> int:
+def command(paths: tuple[str, ...], types: bool, strict: bool, style: Style | None) -> int:
     """Check programs: PATHS are files, or folders with .dpipe files (by default, here).
 
     Exits 0 where nothing is wrong and 1 where something is. Warnings alone count only with
@@ -36,6 +40,6 @@ def command(paths: tuple[str, ...], types: bool, strict: bool, style: str | None
     return int(any(finding.severity in bad for finding in result.diagnostics))
 
 
-def _usual_format() -> str:
+def _usual_format() -> Style:
     on_github = os.environ.get("GITHUB_ACTIONS") == "true" and not sys.stdout.isatty()
     return "github" if on_github else "text"

@@ -51,4 +51,5 @@ def given_params(ctx: click.Context, pairs: Sequence[str], file: Path | None) ->
         if not equals:
             raise click.BadParameter(f"`{pair}` is not NAME=VALUE", ctx, param_hint="-p")
         values[name] = text
-    return values | ctx.meta.get(GIVEN, {})
+    values.update(ctx.meta.get(GIVEN, {}))
+    return values

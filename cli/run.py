@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     file: str,
     pairs: tuple[str, ...],
     params_file: Path | None,
