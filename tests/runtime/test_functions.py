@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dpipe.lang import functions
 from dpipe.runtime.equality import equal, frozen
 from dpipe.runtime.errors import NoValue, UsageError
 from dpipe.runtime.functions import FUNCTIONS
@@ -20,6 +21,10 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner),
     max_leaves=6,
 )
+
+
+def test_every_function_of_the_language_has_its_code() -> None:
+    assert set(FUNCTIONS) == {*functions.FUNCTIONS, "zip"}
 
 
 def call(name: str, *args: Any) -> Any:

@@ -24,7 +24,7 @@ from dpipe.runtime.models.protocol import RejectedRequest, Unavailable
 from dpipe.runtime.stages import STAGES
 from dpipe.runtime.stages.base import Step, Unwanted
 from dpipe.runtime.stages.context import StageContext
-from dpipe.runtime.stages.dedup_embedding import EmbeddingDedup
+from dpipe.runtime.stages.dedup_embedding import EmbeddingDedup, VectorIndex
 from dpipe.runtime.stages.matches import Match
 from dpipe.runtime.values import Batch, Reject, Row, key_of
 
@@ -499,6 +499,20 @@ def test_rows_near_an_earlier_one_are_duplicates_in_row_order(size: int) -> None
     assert [v["t"] for v in values(out)] == ["east", "north", "between"]
     assert out[-1] == REJECT
     assert made.matches.found == [Match("in:3", "in:1"), Match("in:5", "in:2")]
+
+
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=40), st.integers(1, 40))
+def test_vectors_are_compared_alike_in_groups_of_any_size(steps: list[int], size: int) -> None:
+    vectors = [[cos(step / 9), sin(step / 9)] for step in steps]
+    index, found = VectorIndex(0.97), []
+    for start in range(0, len(vectors), size):
+        found += index.add_all(vectors[start : start + size])
+    kept: list[int] = []
+    for step, like in zip(steps, found, strict=True):
+        near = (n for n, other in enumerate(kept) if cos((step - other) / 9) >= 0.97)
+        assert like == next(near, None)
+        if like is None:
+            kept.append(step)
 
 
 def test_a_row_like_a_dropped_one_but_no_kept_one_stays() -> None:
