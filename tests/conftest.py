@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.server import Server, serving
+
+# A busy machine is no fault of the code.
+settings.register_profile("dpipe", deadline=None)
+settings.load_profile("dpipe")
 
 
 @pytest.fixture(scope="session")

@@ -154,7 +154,10 @@ class TestBothRoads:
         assert "`LLM_KEY`" in caught.value.message
         assert KEY not in f"{caught.value!r} {caught.value} {caught.value.hint}"
 
-    def test_the_right_key_is_sent_and_no_key_is_none(self, road: Any) -> None:
+    def test_the_right_key_is_sent_and_no_key_is_none(
+        self, road: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
         with serving(key=KEY) as server:
             (reply,) = ask(road(model_of(server.url, key=Secret(KEY, "K"))), asking("Tell me."))
             assert reply.text
