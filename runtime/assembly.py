@@ -137,7 +137,7 @@ def _part(
         case SinkNode():
             seed = frame.settings.seed
             return Writing(node, frame.expressions, models.embeddings.vectors, told, seed=seed)
-        case StageNode():
+        case _:
             return _stage(index, node, frame, models)
 
 
