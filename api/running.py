@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import trio
 
 from dpipe import __version__, project
+from dpipe.beside import run_beside
 from dpipe.checking import compile, graph_of
 from dpipe.lang.compile import Compiled
 from dpipe.runtime.events import Listener
@@ -49,7 +49,7 @@ def run(
         observers=observers,
         **settings,
     )
-    return _beside(work) if _asyncio_runs() else trio.run(work)
+    return run_beside(work) if _asyncio_runs() else trio.run(work)
 
 
 async def run_async(
@@ -86,35 +86,3 @@ def _asyncio_runs() -> bool:
     """Whether an asyncio loop runs in this thread, as in a notebook; never imports asyncio."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio._get_running_loop() is not None
-
-
-def _beside(work: Callable[[], Awaitable[RunResult]]) -> RunResult:
-    """Run in a thread of its own; a Ctrl-C here cancels it there."""
-    results: list[RunResult] = []
-    troubles: list[BaseException] = []
-    scope = trio.CancelScope()
-    tokens: list[trio.lowlevel.TrioToken] = []
-
-    async def scoped() -> None:
-        tokens.append(trio.lowlevel.current_trio_token())
-        with scope:
-            results.append(await work())
-
-    def body() -> None:
-        try:
-            trio.run(scoped)
-        except BaseException as error:
-            troubles.append(error)
-
-    thread = Thread(target=body, name="dpipe")
-    thread.start()
-    try:
-        thread.join()
-    except KeyboardInterrupt:
-        if tokens and thread.is_alive():
-            trio.from_thread.run_sync(scope.cancel, trio_token=tokens[0])
-        thread.join()
-        raise
-    if troubles:
-        raise troubles[0]
-    return results[0]

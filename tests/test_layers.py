@@ -29,7 +29,7 @@ NURSERIES = {
     "runtime/stages/ask.py",
     "runtime/stages/dedup_embedding.py",
 }
-STARTS_TRIO = {"api/running.py", "runtime/run.py"}
+STARTS_TRIO = {"api/running.py", "api/beside.py", "runtime/run.py"}
 READS_ENVIRONMENT = ("api/project.py", "cli/")
 
 WORLD = {"os", "io", "pathlib", "socket", "subprocess", "time", "trio", "asyncio"}
