@@ -442,8 +442,9 @@ def _indentation(failure: Failure, index: int) -> int | None:
 
 
 def _line_indentation(failure: Failure, index: int) -> int:
+    """The margin of a token's line; a stage's is that of its call."""
     line = failure.source.line(failure.source.position(failure.tokens[index].start).line)
-    return len(line) - len(line.lstrip())
+    return len(line) - len(line.lstrip(" \t|"))
 
 
 def _mismatched(failure: Failure, index: int, opener: int) -> Diagnostic:
