@@ -11,12 +11,30 @@ import re
 
 _LONGEST = 700
 
-_SORRY = r"(?:(?:i['’]m|i am) (?:really |very |so |truly |deeply )?sorry|sorry|(?:my )?apologies|i apologi[sz]e|unfortunately|regrettably)"  # noqa: E501
+_SORRY = (
+    r"(?:(?:i['’]m|i am) (?:really |very |so |truly |deeply )?sorry|sorry"
+    r"|(?:my )?apologies|i apologi[sz]e|unfortunately|regrettably)"
+)
 _AS_AI = r"as an? (?:ai|artificial intelligence|(?:large )?language model)[^,.]{0,60},"
-_CANNOT = r"(?:can(?:no|['’])t|can not|could(?: no|n['’])t|won['’]t|will not|am (?:not able|unable) to|['’]m (?:not able|unable) to|(?:must|have to|need to) (?:decline|refuse)(?: to)?|decline to|refuse to)"  # noqa: E501
+_CANNOT = (
+    r"(?:can(?:no|['’])t|can not|could(?: no|n['’])t|won['’]t|will not"
+    r"|am (?:not able|unable) to|['’]m (?:not able|unable) to"
+    r"|(?:must|have to|need to) (?:decline|refuse)(?: to)?|decline to|refuse to)"
+)
 _HELP = r"(?:help|assist)(?: you)?(?= with\b| in\b|[.,!;]|$)"
-_SERVE = r"(?:comply|fulfil+|proceed|continue|engage|participate)(?= (?:with|in|your|this|that)\b|[.,!;]|$)"  # noqa: E501
-_MAKE = r"(?:provide|create|generate|write|produce|share|give|offer|answer|respond to|discuss|complete|do|support|process|assist|help)\b[^.!?\n]{0,80}?\b(?:(?:this|that|these|such|the|your|content of (?:this|that)) (?:\w+ ){0,3}?(?:kind|requests?|questions?|content|information|instructions?|material|topics?|tasks?|prompts?|advice|things?)\b|(?:that|this)(?=[.,!;]|$| for you))"  # noqa: E501
+_SERVE = (
+    r"(?:comply|fulfil+|proceed|continue|engage|participate)"
+    r"(?= (?:with|in|your|this|that)\b|[.,!;]|$)"
+)
+_WHAT = (
+    r"(?:(?:this|that|these|such|the|your|content of (?:this|that)) (?:\w+ ){0,3}?"
+    r"(?:kind|requests?|questions?|content|information|instructions?|material|topics?|tasks?"
+    r"|prompts?|advice|things?)\b|(?:that|this)(?=[.,!;]|$| for you))"
+)
+_MAKE = (
+    r"(?:provide|create|generate|write|produce|share|give|offer|answer|respond to|discuss"
+    rf"|complete|do|support|process|assist|help)\b[^.!?\n]{{0,80}}?\b{_WHAT}"
+)
 _ADVERB = r"(?:(?:just|simply|really|also|not|currently|ethically) )?"
 
 _ENGLISH = re.compile(

@@ -120,7 +120,8 @@ class Gate:
     def _is_hopeless(self, trouble: Unavailable, first_busy: float) -> bool:
         """Whether an endpoint that says it is busy will not answer in any useful time."""
         waited = trio.current_time() - max(first_busy, self._good_at)
-        return waited > PATIENCE or (trouble.retry_after or 0.0) > LONGEST_TOLD
+        told = trouble.retry_after or 0.0
+        return told > LONGEST_TOLD or waited > max(PATIENCE, 2 * told)
 
     async def _attempt(
         self, call: Callable[[], Awaitable[T]], usage_of: Callable[[T], Usage], tokens: float
@@ -179,16 +180,12 @@ class Gate:
     def _wait_after(self, trouble: Unavailable, times: int) -> float:
         """Seconds until the next try, spread so that calls do not come back together."""
         spread = self._jitter.random()
-        backoff = min(_FIRST_WAIT * 2.0 ** (times - 1), _LONGEST_WAIT) * (0.5 + spread / 2)
+        backoff = min(_FIRST_WAIT * 2.0 ** min(times - 1, 10), _LONGEST_WAIT) * (0.5 + spread / 2)
         if trouble.retry_after is None:
             return backoff
         told = trouble.retry_after
-        if trouble.kind == "rate":
-            back = trio.current_time() + told
-            # to be told when to come back is as good as an answer
-            self._good_at = max(self._good_at, back)
-            if self._busy_in_a_row >= _ALL_BUSY:
-                self._resume_at = max(self._resume_at, back)
+        if self._busy_in_a_row >= _ALL_BUSY:
+            self._resume_at = max(self._resume_at, trio.current_time() + told)
         return told + spread * min(told * 0.1, 1.0)
 
     def _cost(self, usage: Usage) -> float | None:

@@ -172,6 +172,14 @@ def test_an_endpoint_that_is_busy_for_ever_is_given_up() -> None:
         run(lambda: gated(endpoint).complete(REQUEST))
 
 
+@pytest.mark.parametrize("told", [0.1, 1.0, 1800.0])
+def test_an_endpoint_that_puts_off_for_ever_is_given_up(told: float) -> None:
+    endpoint = Endpoint(troubles=iter(lambda: busy(told), None))
+    with pytest.raises(Unavailable, match="busy"):
+        run(lambda: gated(endpoint).complete(REQUEST))
+    assert 600.0 < endpoint.starts[-1] < 2 * 3600.0
+
+
 def test_a_wait_of_days_is_not_waited_for() -> None:
     endpoint = Endpoint(troubles=[busy(retry_after=90_000.0)])
     with pytest.raises(Unavailable, match="busy"):
