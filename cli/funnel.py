@@ -70,13 +70,15 @@ def funnel(nodes: Iterable[Node], width: int) -> Iterator[str]:
     lines = [(*_names(node.label), node) for node in nodes]
     first = max((len(flow) for flow, _, _ in lines), default=0)
     second = max((len(stage) for _, stage, _ in lines), default=0)
-    yield click.style(f"  {'':{first}}  {'':{second}}  {'in':>9}  {'out':>9}", dim=True)
+    wide = max((len(amounts.count(max(n.entered, n.left))) for *_, n in lines), default=0)
+    wide = 3 + max(wide, len("out"))
+    yield click.style(f"  {'':{first}}  {'':{second}}{'in':>{wide}}{'out':>{wide}}", dim=True)
     above = ""
     for flow, stage, node in lines:
         shown = flow if flow != above or not stage else ""
         above = flow
-        counts = f"{amounts.count(node.entered):>9}  {amounts.count(node.left):>9}"
-        yield from _with_reasons(f"  {shown:{first}}  {stage:{second}}  {counts}", node, width)
+        counts = f"{amounts.count(node.entered):>{wide}}{amounts.count(node.left):>{wide}}"
+        yield from _with_reasons(f"  {shown:{first}}  {stage:{second}}{counts}", node, width)
 
 
 def _names(label: str) -> tuple[str, str]:

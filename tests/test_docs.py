@@ -12,6 +12,10 @@ import trio
 from msgspec import Struct
 
 import dpipe
+from dpipe.cli.main import main
+from dpipe.cli.starter import FILES
+from dpipe.lang.format import format_text
+from dpipe.lang.source import Source
 from dpipe.runtime.sources.base import Context, open_source
 
 ROOT = Path(__file__).parent.parent
@@ -49,6 +53,37 @@ def test_programs_in_the_docs_check(page: Path, tmp_path: Path) -> None:
         file = tmp_path / f"block{number}.dpipe"
         file.write_text(text, encoding="utf-8")
         assert str(dpipe.check(file)).splitlines() == ["0 errors, 0 warnings in 1 file"], text
+
+
+def test_the_output_in_the_readme_is_that_of_its_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = list(blocks(ROOT / "README.md"))
+    program, console = (
+        next(block.text for block in readme if block.language == language)
+        for language in ("dpipe", "console")
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("LLM_URL", raising=False)
+    Path("qa.dpipe").write_text(program)
+    Path("notes").mkdir()
+    Path("notes/tides.md").write_text(FILES["data/tides.md"])
+
+    assert main(["run", "qa.dpipe", "--progress", "none"]) == 0
+    shown = f"$ dpipe run qa.dpipe\n{capsys.readouterr().out}"
+    assert timeless(shown) == timeless(console)
+
+
+def timeless(text: str) -> str:
+    return re.sub(r"in \d.*s$", "in a moment", text, flags=re.MULTILINE)
+
+
+def test_programs_in_the_docs_are_in_the_one_layout() -> None:
+    for page in hand_written():
+        for block in blocks(page):
+            if block.language == "dpipe":
+                assert format_text(Source(page.name, block.text)) == block.text
 
 
 def test_the_source_of_the_how_to_works(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_run_writes_the_files_and_tells_the_funnel(dpipe: Dpipe, program: Path
     assert (done.code, done.err) == (0, "")
     assert kept() == ["x one", "x three"]
     assert done.out.startswith("p.dpipe: done in ")
-    assert "  kept  where          3          2  1 filtered\n" in done.out
+    assert "  kept  where     3     2  1 filtered\n" in done.out
     assert "  out/kept.jsonl     2 rows\n" in done.out
 
 
