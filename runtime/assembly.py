@@ -137,8 +137,10 @@ def _part(
         case SinkNode():
             seed = frame.settings.seed
             return Writing(node, frame.expressions, models.embeddings.vectors, told, seed=seed)
-        case _:
+        case StageNode():
             return _stage(index, node, frame, models)
+        case _:
+            raise UsageError(f"{node.place}: `loop` cannot be run yet")
 
 
 def _stage(index: int, node: StageNode, frame: Frame, models: Models) -> Step | Task:

@@ -9,15 +9,8 @@ reaches back, and what is known already costs no look-ahead.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Collection,
-    Coroutine,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -25,8 +18,8 @@ import trio
 from msgspec import Struct
 
 from dpipe.lang import graph
-from dpipe.runtime.answerers import Failed, OutVoted, Result, Seat, Topology, Value, bind
-from dpipe.runtime.asking import RETRY, Asker, Draw, Query, Question
+from dpipe.runtime.answerers import Failed, OutVoted, Result, Topology, Value, bind
+from dpipe.runtime.asking import RETRY, Asker, Question
 from dpipe.runtime.errors import NoValue, UsageError
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.keys import request_key
@@ -36,26 +29,39 @@ from dpipe.runtime.rendering import renderer
 from dpipe.runtime.stages.base import Outlet, Unwanted
 from dpipe.runtime.stages.context import StageContext
 from dpipe.runtime.values import Batch, Reject, Row, Values
+from dpipe.runtime.voices import (
+    LiveVoices,
+    RecalledVoices,
+    RowQuestion,
+    RowVoices,
+    without_waiting,
+)
 
 AHEAD = 8
 """How many times as many rows are in the line as are answered at once."""
 
-Prompted = Callable[[Row], tuple[int, Question]]
-"""The prompt's ordinal in the program and the question to a row; raises ``NoValue``."""
+Prompted: TypeAlias = Callable[[Row], Sequence[tuple[int, Question]]]
+"""The questions to a row, each with its prompt's ordinal in the program; raises ``NoValue``.
 
+It is one question, or with ``over:`` one an element.
+"""
 
 End: TypeAlias = Row | Reject | OutVoted
 """What an ask makes of a row."""
 
 
 class Asked(Struct, frozen=True):
-    """What an ``ask`` does, compiled. ``drawn`` says that equal questions are asked anew."""
+    """What an ``ask`` does, compiled.
+
+    ``drawn`` says that equal questions are asked anew, ``listed`` that a row has a list of them.
+    """
 
     label: str
     prompt: Prompted
     topology: Topology
     as_: str
     drawn: bool
+    listed: bool
     retry: Mapping[str, int]
     when: Callable[[Row], bool] | None = None
     reasoning: str | None = None
@@ -104,32 +110,37 @@ class Ask:
             await self._change.wait()
         slot = Slot(item)
         self._line.append(slot)
-        if isinstance(item, Row) and (question := self._question(item, slot)):
-            voices = RecalledVoices(question)
-            if (known := without_waiting(self._answer(item, voices))) is not None:
-                voices.count()
+        if isinstance(item, Row) and (questions := self._questions(item, slot)) is not None:
+            recalled = [RecalledVoices(question) for question in questions]
+            if (known := without_waiting(self._answer(item, recalled))) is not None:
+                for voices in recalled:
+                    voices.count()
                 slot.fill(known)
             else:
                 await self._room()
                 self._running += 1
-                nursery.start_soon(self._fill, slot, item, question)
+                nursery.start_soon(self._fill, slot, item, questions)
                 return
         self._change.tell()
 
-    def _question(self, row: Row, slot: Slot) -> RowQuestion | None:
+    def _questions(self, row: Row, slot: Slot) -> list[RowQuestion] | None:
         """What to ask of a row; None where its slot is filled without."""
         asked = self._asked
         try:
             if asked.when is not None and not asked.when(row):
                 slot.fill(self._with(row, None, None))
                 return None
-            ordinal, question = asked.prompt(row)
+            questions = asked.prompt(row)
         except NoValue as reason:
             slot.fill(Reject(asked.label, "error", str(reason), row.place, row.values))
             return None
         slot.done = False
-        draw = (ordinal, self._ordinal(ordinal, question))
-        return RowQuestion(self._asker, row, question, draw, asked.retry)
+        return [
+            RowQuestion(
+                self._asker, row, question, (prompt, self._ordinal(prompt, question)), asked.retry
+            )
+            for prompt, question in questions
+        ]
 
     def _ordinal(self, prompt: int, question: Question) -> int:
         """Which of the stage's equal questions this is, in row order."""
@@ -147,16 +158,21 @@ class Ask:
 
     # -- answers ---------------------------------------------------------------------------------
 
-    async def _fill(self, slot: Slot, row: Row, question: RowQuestion) -> None:
-        slot.fill(await self._answer(row, LiveVoices(question)))
+    async def _fill(self, slot: Slot, row: Row, questions: Sequence[RowQuestion]) -> None:
+        slot.fill(await self._answer(row, [LiveVoices(question) for question in questions]))
         self._running -= 1
         self._change.tell()
 
-    async def _answer(self, row: Row, voices: LiveVoices | RecalledVoices) -> End:
-        result = await self._asked.topology.answer(voices, 0)
+    async def _answer(self, row: Row, voices: Sequence[RowVoices]) -> End:
+        jobs = [partial(self._asked.topology.answer, each, 0) for each in voices]
+        if self._asked.listed:
+            result = as_list(await voices[0].together(jobs) if voices else [])
+        else:
+            result = await jobs[0]()
         end = self._end(row, result)
         if not isinstance(end, Reject):
-            await voices.got_over()
+            for each in voices:
+                await each.got_over()
         return end
 
     def _end(self, row: Row, result: Result) -> End:
@@ -220,6 +236,15 @@ class Ask:
             self.tally.lose("outvoted")
 
 
+def as_list(results: Sequence[Result]) -> Result:
+    """The list of all answers; without one of them the row has none."""
+    for result in results:
+        if isinstance(result, Failed) or (isinstance(result, OutVoted) and not result.as_null):
+            return result
+    values = [result.value if isinstance(result, Value) else None for result in results]
+    return Value(values, "over")
+
+
 class Slot:
     """An item's place in the line; a reject that passes by is done from the start."""
 
@@ -250,104 +275,6 @@ class Change:
         await self._told.wait()
 
 
-class RowQuestion(Struct, frozen=True):
-    """A question as one row asks it."""
-
-    asker: Asker
-    row: Row
-    question: Question
-    draw: Draw
-    retry: Mapping[str, int]
-
-    def query(self, seat: Seat, turn: int) -> Query:
-        draw = (*self.draw, seat.ordinal, turn)
-        return self.asker.query(seat, self.question, draw, self.retry, self.row.key)
-
-
-class LiveVoices:
-    """Puts one row's question to models, and remembers what failed on the way."""
-
-    def __init__(self, question: RowQuestion) -> None:
-        self._question = question
-        self._failures: list[tuple[Query, Failed]] = []
-
-    @property
-    def row(self) -> Values:
-        return self._question.row.values
-
-    async def ask(self, seat: Seat, turn: int) -> Result:
-        query = self._question.query(seat, turn)
-        result = await self._question.asker.ask(query)
-        if isinstance(result, Failed):
-            self._failures.append((query, result))
-        return result
-
-    async def together(self, jobs: Sequence[Callable[[], Awaitable[Result]]]) -> list[Result]:
-        results: dict[int, Result] = {}
-
-        async def work(at: int) -> None:
-            results[at] = await jobs[at]()
-
-        async with trio.open_nursery() as nursery:
-            for at in range(len(jobs)):
-                nursery.start_soon(work, at)
-        return [results[at] for at in range(len(jobs))]
-
-    async def got_over(self) -> None:
-        """Keep the failures that this row goes on in spite of."""
-        for query, failure in self._failures:
-            await self._question.asker.got_over(query, failure)
-
-
-class NotKnown(Exception):
-    """The journal alone does not answer a row."""
-
-
-class RecalledVoices:
-    """Answers one row's question from the journal, waiting for nothing, or raises ``NotKnown``."""
-
-    def __init__(self, question: RowQuestion) -> None:
-        self._question = question
-        self._recalls = 0
-        self._failures: list[tuple[Query, Failed]] = []
-
-    @property
-    def row(self) -> Values:
-        return self._question.row.values
-
-    async def ask(self, seat: Seat, turn: int) -> Result:
-        query = self._question.query(seat, turn)
-        result = self._question.asker.recalled(query)
-        if result is None:
-            raise NotKnown
-        self._recalls += 1
-        if isinstance(result, Failed):
-            self._failures.append((query, result))
-        return result
-
-    async def together(self, jobs: Sequence[Callable[[], Awaitable[Result]]]) -> list[Result]:
-        return [await job() for job in jobs]
-
-    async def got_over(self) -> None:
-        asker = self._question.asker
-        if not all(asker.is_got_over(query) for query, _ in self._failures):
-            raise NotKnown  # to be kept first, which takes waiting
-
-    def count(self) -> None:
-        self._question.asker.recalls += self._recalls
-
-
-def without_waiting(answering: Coroutine[Any, Any, End]) -> End | None:
-    """What a coroutine over recalled voices gives; None where the journal does not suffice."""
-    try:
-        answering.send(None)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
-    except NotKnown:
-        return None
-    raise AssertionError("recalled voices wait for nothing")
-
-
 # -- from the graph ------------------------------------------------------------------------------
 
 
@@ -373,10 +300,11 @@ def build(
     when, reasoning = node.args.get("when"), context.constant(node, "reasoning", None)
     asked = Asked(
         context.label,
-        _prompted(node.args["prompt"], context, program, "prompt"),
+        _prompted(node, context, program),
         topology,
         context.constant(node, "as", ""),
         drawn=any(seat.options.get("temperature") != 0 for seat in seats),
+        listed="over" in node.args,
         retry={**RETRY, **context.constant(node, "retry", {})},
         when=None if when is None else context.over(when, "when"),
         reasoning=reasoning,
@@ -399,20 +327,51 @@ class _Binder:
         self.sampling = sampling
 
 
-def _prompted(arg: graph.Arg, context: StageContext, program: Program, place: str) -> Prompted:
-    """The prompt, or the choice between prompts, as a function of the row."""
+Rendered: TypeAlias = Callable[[Row], Callable[[Any], tuple[int, Question]]]
+"""For a row, a function of its element: the prompt's ordinal and the question."""
+
+
+def _prompted(node: graph.StageNode, context: StageContext, program: Program) -> Prompted:
+    """The questions of a node to a row."""
+    rendered = _rendered(node.args["prompt"], context, program, "prompt")
+    if (over := node.args.get("over")) is None:
+        return lambda row: (rendered(row)(None),)
+    elements = context.over(over, "over")
+
+    def questions(row: Row) -> list[tuple[int, Question]]:
+        question = rendered(row)
+        return [question(element) for element in elements(row)]
+
+    return questions
+
+
+def _rendered(arg: graph.Arg, context: StageContext, program: Program, place: str) -> Rendered:
+    """The prompt, or the choice between prompts."""
     match arg:
-        case graph.PromptCall(prompt, args, ordinal):
-            render = renderer(program.prompts[prompt], context.expressions, program.folder)
-            names = (param.name for param in program.prompts[prompt].params)
-            values = [
-                context.over(arg, f"{place}.{name}") for name, arg in zip(names, args, strict=True)
-            ]
-            return lambda row: (ordinal, render(tuple([value(row) for value in values])))
+        case graph.PromptCall():
+            return _call(arg, context, program, place)
         case graph.PromptChoice(test, then, otherwise):
             chooses = context.over(test, f"{place}.if")
-            yes = _prompted(then, context, program, f"{place}.then")
-            no = _prompted(otherwise, context, program, f"{place}.else")
+            yes = _rendered(then, context, program, f"{place}.then")
+            no = _rendered(otherwise, context, program, f"{place}.else")
             return lambda row: (yes if chooses(row) else no)(row)
         case _:
             raise TypeError(f"not a prompt: {arg!r}")
+
+
+def _call(call: graph.PromptCall, context: StageContext, program: Program, place: str) -> Rendered:
+    """A prompt whose arguments see the row, and with ``over:`` its element as well."""
+    prompt = program.prompts[call.prompt]
+    render = renderer(prompt, context.expressions, program.folder)
+    places = [f"{place}.{param.name}" for param in prompt.params]
+    if call.each is None:
+        values = [context.over(arg, at) for arg, at in zip(call.args, places, strict=True)]
+        return lambda row: lambda _: (call.ordinal, render(tuple([v(row) for v in values])))
+    lambdas = (graph.Lambda(call.each, arg) for arg in call.args)
+    functions = [context.over(each, at) for each, at in zip(lambdas, places, strict=True)]
+
+    def for_row(row: Row) -> Callable[[Any], tuple[int, Question]]:
+        of = [function(row) for function in functions]
+        return lambda element: (call.ordinal, render(tuple([one(element) for one in of])))
+
+    return for_row

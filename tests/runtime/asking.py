@@ -153,7 +153,7 @@ class Lab:
             return one.model, {**self._endpoints[one.model].sampling, **given}
 
         program = ask.Program({"p": self.prompt()}, asker, sampling, self._at_once, Path())
-        call = PromptCall("p", (Field("text"),), 0)
+        call = args.pop("prompt", PromptCall("p", (Field("text"),), 0))
         node_args: dict[str, graph.Arg] = {"prompt": call, "using": using, "as": Const("out")}
         node = graph.StageNode("f", "ask", 0, {**node_args, **args}, types.Record(), PLACE)
         context = StageContext("f: ask", expressions, b"salt")

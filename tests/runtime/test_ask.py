@@ -329,6 +329,31 @@ def test_reasoning_stands_beside_the_answer(tmp_path: Path) -> None:
     assert (row.values["out"], row.values["why"]) == ("yes", "because")
 
 
+# -- over ----------------------------------------------------------------------------------------
+
+EACH = graph.PromptCall("p", (graph.Local("e"),), 0, "e")
+
+
+def test_over_asks_once_per_element_and_gives_the_list(tmp_path: Path) -> None:
+    model = FakeModel("m", lambda text: said(text.upper()))
+    lab = Lab(tmp_path, model)
+    parts = graph.Call("split_text", (Field("text"), Const(",")))
+    for _ in range(2):
+        assert texts(lab.run(rows("a,b,a"), prompt=EACH, over=parts)) == [["A", "B", "A"]]
+        assert model.calls == 3
+
+
+def test_a_row_of_no_elements_has_the_empty_list(tmp_path: Path) -> None:
+    out = Lab(tmp_path, FakeModel("m")).run(rows("a"), prompt=EACH, over=ListOf(()))
+    assert texts(out) == [[]]
+
+
+def test_without_one_of_its_answers_a_row_fails(tmp_path: Path) -> None:
+    model = FakeModel("m", lambda text: said("" if text == "b" else text))
+    parts = graph.Call("split_text", (Field("text"), Const(",")))
+    assert texts(Lab(tmp_path, model).run(rows("a,b"), prompt=EACH, over=parts)) == ["empty"]
+
+
 # -- nothing deadlocks ---------------------------------------------------------------------------
 
 leaves = st.sampled_from([One("a"), One("b"), One("c")])
