@@ -39,7 +39,6 @@ class Automaton:
         self.table = table
         self.start = Stack(start_state, 0, None)
         self.end_state = end_state
-        self.terminals = sorted({k for row in table.values() for k in row if k.isupper()} - {END})
 
     def shift(self, stack: Stack, kind: str, at: int) -> Stack | None:
         """The stack after the token ``at``; None if no program goes on with it."""

@@ -19,6 +19,7 @@ _JSON_VERSION = 1
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 _COLORS: dict[Severity, str] = {"error": "31", "warning": "33", "info": "36"}
 _TAB = 4
+_SHOWN = 120  # columns of a line that is too long to be shown whole
 
 
 def render(
@@ -111,10 +112,10 @@ class _Text:
                 lines.append(self.paint("...", "1;34"))
             before = number
             shown = self.paint(str(number).rjust(width), "1;34")
-            lines.append(f"{shown} {bar} {_escaped(source.line(number))}")
+            window = _Window(source.line(number), marks)
+            lines.append(f"{shown} {bar} {window.text}")
             for mark in marks:
-                drawn = self.drawn(source.line(number), mark, hue)
-                lines.append(f"{' ' * width} {bar} {drawn}")
+                lines.append(f"{' ' * width} {bar} {self.drawn(window, mark, hue)}")
         for label in finding.labels:
             if label.span.file != source.file:
                 lines.append(self.elsewhere(width, label))
@@ -135,9 +136,8 @@ class _Text:
                     lines.setdefault(mark.line, []).append(mark)
         return sorted(lines.items())
 
-    def drawn(self, line: str, mark: _Mark, hue: str) -> str:
-        pad = _width(line[: mark.start])
-        size = max(_width(line[mark.start : mark.end]), 1)
+    def drawn(self, window: _Window, mark: _Mark, hue: str) -> str:
+        pad, size = window.columns(mark)
         text = mark.sign * size + (f" {_escaped(mark.message)}" if mark.message else "")
         return " " * pad + self.paint(text, hue if mark.sign == "^" else "1;34")
 
@@ -159,6 +159,30 @@ class _Mark:
         self.end = end
         self.sign = sign
         self.message = message
+
+
+class _Window:
+    """The part of a line that is shown: all of it, unless it is far too long for a screen."""
+
+    def __init__(self, line: str, marks: Sequence[_Mark]) -> None:
+        self.line = line
+        self.begin, self.end = 0, len(line)
+        if len(line) > 2 * _SHOWN:
+            self.begin = max(min(mark.start for mark in marks) - _SHOWN // 4, 0)
+            self.end = min(self.begin + _SHOWN, len(line))
+
+    @property
+    def text(self) -> str:
+        head = "…" if self.begin else ""
+        tail = "…" if self.end < len(self.line) else ""
+        return head + _escaped(self.line[self.begin : self.end]) + tail
+
+    def columns(self, mark: _Mark) -> tuple[int, int]:
+        """How far in a mark starts, and how wide it is."""
+        start = min(max(mark.start, self.begin), self.end)
+        end = min(max(mark.end, start), self.end)
+        pad = _width(self.line[self.begin : start]) + bool(self.begin)
+        return pad, max(_width(self.line[start:end]), 1)
 
 
 def _marks(source: Source, span: Span, message: str, sign: str) -> list[_Mark]:

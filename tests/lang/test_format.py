@@ -73,7 +73,10 @@ def test_a_declaration_has_one_layout(text: str, expected: str) -> None:
 
 
 def test_one_blank_line_stands_between_declarations_and_none_is_needed_between_like_ones() -> None:
-    text = "param a: int\nparam b: int\n\n\n\nparam c: int\nflow d = e\ntype T = { a: int }\ntype U = int"
+    text = (
+        "param a: int\nparam b: int\n\n\n\nparam c: int\nflow d = e\n"
+        "type T = { a: int }\ntype U = int"
+    )
     assert body(text) == (
         "param a: int\nparam b: int\n\nparam c: int\n\nflow d = e\n\n"
         "type T = {\n  a: int\n}\n\ntype U = int\n"
