@@ -29,6 +29,7 @@ from dpipe.lang.types import (
     Secret,
     Type,
     Unknown,
+    may_be_null,
     optional,
 )
 
@@ -344,6 +345,10 @@ class Answers:
                     "`all` and `poll` give more than one answer: they stand outside, "
                     "not as a member",
                 )
+            elif may_be_null(given.type) and not may_be_null(result):
+                message = "a member gives an answer; this one may give null"
+                help = 'leave out `tie: "null"`: a tie is then no answer'
+                self.bag.add("E0605", item.span, message, help=help)
             elif given.answerer is not None:
                 members.append(given.answerer)
         if name in ("cascade", "fallback"):

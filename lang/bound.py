@@ -14,7 +14,7 @@ from dpipe.lang.names import misspelt
 from dpipe.lang.rows import NOWHERE
 from dpipe.lang.signatures import Arrow, Param
 from dpipe.lang.stages import Stage
-from dpipe.lang.types import OPEN_ROW, UNKNOWN, List, Record, Secret, Type
+from dpipe.lang.types import OPEN_ROW, UNKNOWN, List, Record, Type, holds_secret
 
 if TYPE_CHECKING:
     from dpipe.lang.flows import Flows
@@ -35,6 +35,7 @@ class BoundStage:
         self._types: dict[str, Type] = {}
         self._texts: dict[str, str] = {}
         self._labelled: dict[str, list[tuple[str, Type]]] = {}
+        self._partial = False  # an argument that names a field is wrong
         self.lost = False  # a flow that it reads is not known
         self._shown: Facts = {}  # what `where` shows to the stages after it
         free = [param for param in spec.params if _free(param)]
@@ -45,6 +46,8 @@ class BoundStage:
 
     def resulting_row(self) -> Record:
         row = self.spec.rule(self)
+        if self._partial:
+            row = Record(row.fields, open=True)
         return narrowed(row, self._shown)
 
     # -- what the row rule asks ------------------------------------------------------------------
@@ -170,8 +173,17 @@ class BoundStage:
         return self.expressions.expect(arg.value, env, param.type, what)
 
     def _constant(self, param: Param, arg: syntax.Arg) -> Typed:
+        if isinstance(param.type, Record) and isinstance(arg.value, syntax.RecordExpr):
+            for entry in arg.value.entries:
+                if param.type.get(entry.key.text) is None:
+                    self._no_option(param, entry.key, param.type)
         what = f"`{self.spec.name}`" if arg.label is None else f"`{arg.label.text}:`"
         return self.expressions.constant(arg.value, self.env, param.type, what)
+
+    def _no_option(self, param: Param, key: syntax.Name, of: Record) -> None:
+        message = f"`{param.name}:` has no `{key.text}`"
+        help = f"it has {', '.join(f'`{name}`' for name in of.names())}"
+        misspelt(self.bag, "E0517", key.span, key.text, message, of.names(), help)
 
     def _expression(self, param: Param, arg: syntax.Arg, env: Env) -> None:
         if self.spec.name == "where":
@@ -282,6 +294,7 @@ class BoundStage:
         for arg in self.bound.rest:
             label = arg.label.text if arg.label is not None else self._unlabelled(param, arg)
             if label is None:
+                self._partial = True
                 continue
             if label in entries:
                 span = arg.label.span if arg.label is not None else arg.span
@@ -294,7 +307,9 @@ class BoundStage:
             found = self._entry(param, arg, env)
             entries[label] = (found.expr, found.type)
         if not self.bound.rest:
-            self.bag.add("E0507", self.call.args_span, f"`{self.spec.name}` needs {param.doc}")
+            message = f"`{self.spec.name}` needs arguments"
+            help = f"write `{self.spec.name}({_EXAMPLES[param.kind]})`"
+            self.bag.add("E0507", self.call.args_span, message, help=help)
         self.args[param.name] = graph.Fields(tuple((k, v[0]) for k, v in entries.items()))
         self._labelled[param.name] = [(name, type) for name, (_, type) in entries.items()]
         if constant:
@@ -310,7 +325,7 @@ class BoundStage:
 
     def storable(self, found: Typed) -> Type:
         """A row holds everything but secrets."""
-        if isinstance(found.type, Secret):
+        if holds_secret(found.type):
             self.bag.add("E0607", found.span, "a secret cannot be put into a row")
             return UNKNOWN
         return found.type
@@ -340,6 +355,10 @@ class BoundStage:
             span = self.bound.rest[0].span.to(self.bound.rest[-1].span)
             message = f"the shares of a split sum to 1, these to {total:.12g}"
             self.bag.add("E0509", span, message)
+
+
+_EXAMPLES = {"fields": "a: …", "names": ".a", "constants": "train: 0.9, val: 0.1"}
+"""What an argument with any label looks like."""
 
 
 def _over_each(

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from dpipe.lang import graph, syntax
 from dpipe.lang.diagnostics import Bag, Label
 from dpipe.lang.env import Env, Typed
-from dpipe.lang.functions import FUNCTIONS
+from dpipe.lang.functions import FUNCTIONS, SYNONYMS
 from dpipe.lang.modules import python_file, python_target
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.signatures import (
@@ -24,6 +24,7 @@ from dpipe.lang.signatures import (
     substitute,
     unify,
 )
+from dpipe.lang.spell import nearest
 from dpipe.lang.types import (
     UNKNOWN,
     Field,
@@ -52,6 +53,7 @@ class Bound(Struct):
 
     known: dict[str, syntax.Arg]
     rest: list[syntax.Arg]
+    wrong: bool = False
 
 
 def bind(
@@ -69,6 +71,7 @@ def bind(
             name = positional.pop(0)
             bound.known[name] = arg
         elif arg.label is not None and arg.label.text in bound.known:
+            bound.wrong = True
             bag.add("E0506", arg.label.span, f"`{arg.label.text}:` is given twice")
         elif arg.label is not None and arg.label.text in names:
             bound.known[arg.label.text] = arg
@@ -76,8 +79,10 @@ def bind(
         elif free:
             bound.rest.append(arg)
         elif arg.label is not None:
+            bound.wrong = True
             _unknown_label(bag, arg.label, what, [param.name for param in params])
         else:
+            bound.wrong = True
             _too_many(bag, arg, what, params)
     return bound
 
@@ -148,14 +153,8 @@ class Calls:
         return self.expressions.unknown(node)
 
     def _method(self, node: syntax.Call, callee: syntax.Attr, env: Env) -> None:
-        name = callee.name.text
-        help = None
-        if name in FUNCTIONS:
-            text = self.names.program.sources[callee.of.span.file].text
-            of = text[callee.of.span.start : callee.of.span.end]
-            more = ", …" if node.args else ""
-            help = f"functions take their value: `{name}({of}{more})`"
-        self.bag.add("E0211", callee.name.span, f"values have no function `{name}`", help=help)
+        """A method of another language, which parsing has told; what it is called on counts."""
+        self.expressions.of(callee.of, replace(env, aggregates=None))
 
     def _named(self, node: syntax.Call, callee: syntax.NameRef, env: Env) -> Typed:
         name = callee.text
@@ -179,10 +178,13 @@ class Calls:
         if name in FUNCTIONS:
             return self._built_in(node, FUNCTIONS[name], env)
         candidates = [*FUNCTIONS, "zip", *self.names.of_kind(env.file, "function")]
+        if (other := nearest(name, SYNONYMS)) is not None:
+            candidates = [SYNONYMS[other]]
         if env.aggregates is not None:
             candidates += [*self.names.built_ins("metric"), *self.names.of_kind(env.file, "metric")]
         written = syntax.Name(text=name, span=callee.span)
-        self.names.unknown("E0211", written, f"no function `{name}`", candidates)
+        help = f"did you mean `{candidates[0]}`?" if len(candidates) == 1 else None
+        self.names.unknown("E0211", written, f"no function `{name}`", candidates, help)
         return self._wrong(node, env)
 
     # -- defs ------------------------------------------------------------------------------------
@@ -349,10 +351,9 @@ class Calls:
         bound = bind(self.bag, node, what, function.params)
         for param in function.params:
             if param.required and param.name not in bound.known:
-                self.bag.add(
-                    "E0507", node.args_span, f"{what} needs `{param.name}`",
-                    help=f"it is `{function}`",
-                )  # fmt: skip
+                if not bound.wrong:
+                    message, help = f"{what} needs `{param.name}`", f"it is `{function}`"
+                    self.bag.add("E0507", node.args_span, message, help=help)
                 bound.known[param.name] = _bad(node)
         return bound
 
@@ -364,7 +365,7 @@ class Calls:
         if not unify(param.type, found.type, bindings):
             if may_be_null(found.type) and unify(param.type, required(found.type), bindings):
                 self.expressions.may_be_null(found)
-            elif not isinstance(substitute(param.type, {}), List) or not _is_pattern(param.type):
+            elif not _is_pattern(param.type):
                 self.expressions.need(found, param.type, what)
             else:
                 self.bag.add(
@@ -380,7 +381,13 @@ class Calls:
         takes = substitute(arrow.takes, bindings)
         wanted = UNKNOWN if _is_pattern(arrow.gives) else arrow.gives
         found = self.expressions.function(node, env, takes, wanted, f"`{function.name}`")
-        unify(arrow.gives, found.type, bindings)
+        if not unify(arrow.gives, found.type, bindings):
+            self.bag.add(
+                "E0303",
+                found.span,
+                f"`{function.name}` needs {show_pattern(arrow.gives)}, found "
+                f"{show_short(found.type)}",
+            )
         return found
 
     def _left_out(

@@ -8,7 +8,6 @@ from msgspec.structs import astuple, replace
 from dpipe.lang import graph, syntax
 from dpipe.lang.answers import Answers
 from dpipe.lang.diagnostics import Bag
-from dpipe.lang.env import Env
 from dpipe.lang.expressions import Expressions
 from dpipe.lang.externs import Externs
 from dpipe.lang.flows import Flows
@@ -90,11 +89,8 @@ class Checker:
 
     def _param(self, decl: Decl, item: syntax.ParamItem) -> None:
         type = self.expressions.param(decl).type
-        default = None
-        if item.default is not None:
-            what = f"`{item.name.text}`"
-            default = self.expressions.expect(item.default, Env(decl.file), type, what).expr
         if decl.file == self.program.root:
+            default = self.expressions.defaults.get(item.name.text)
             place = self.place(item.name.span)
             self.params.append(graph.ParamDef(item.name.text, type, default, item.help, place))
 

@@ -24,6 +24,7 @@ from dpipe.lang.types import (
     Type,
     Union,
     Unknown,
+    holds_secret,
     may_be_null,
     quote,
     required,
@@ -51,6 +52,11 @@ class Comparisons:
         self, node: syntax.Binary, left: Typed, right: Typed, expressions: Expressions
     ) -> None:
         """Report operands that cannot be compared, and comparisons that always come out alike."""
+        if holds_secret(left.type) or holds_secret(right.type):
+            self.bag.add("E0607", node.span, "a secret cannot be compared")
+            return
+        if self.bag.has("E0121", node.op_span):
+            return  # a chain, which parsing has told
         if node.op in ("==", "!="):
             if isinstance(left.type, Null) or isinstance(right.type, Null):
                 self._null_test(node, left, right)

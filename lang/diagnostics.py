@@ -100,6 +100,9 @@ class Bag:
         """By file and place."""
         return iter(sorted(self._found.values(), key=lambda d: (*d.span, d.code)))
 
+    def has(self, code: str, span: Span) -> bool:
+        return (code, span) in self._found
+
     def __len__(self) -> int:
         return len(self._found)
 

@@ -63,6 +63,7 @@ class Expressions:
         self.types = types
         self.bag = names.bag
         self.defs: dict[str, graph.Def] = {}
+        self.defaults: dict[str, graph.Expr | None] = {}
         self.calls = Calls(self)
         self.comparisons = Comparisons(self.bag)
         self._params: dict[tuple[str, str], Typed] = {}
@@ -111,6 +112,10 @@ class Expressions:
     def may_be_null(self, found: Typed) -> None:
         fallback = '"…"' if isinstance(required(found.type), Str | Enum) else "…"
         text = self.names.program.sources[found.span.file].text[found.span.start : found.span.end]
+        if text.startswith("{"):
+            help = "give it a default before: a text holds no null"
+            self.bag.add("E0309", found.span, f"`{show_short(found.type)}` may be null", help=help)
+            return
         text = text if len(text) <= 40 else "x"
         self.bag.add(
             "E0309",
@@ -237,9 +242,8 @@ class Expressions:
 
     def _param(self, decl: Decl, item: syntax.ParamItem) -> Typed:
         type = self.types.of(decl.file, item.type)
-        if decl.file == self.names.program.root:
-            return Typed(graph.Param(item.name.text), type, item.span)
-        if item.default is None:
+        root = decl.file == self.names.program.root
+        if item.default is None and not root:
             self.bag.add(
                 "E0507",
                 item.name.span,
@@ -247,8 +251,13 @@ class Expressions:
                 help="only the root file's params can be set from outside",
             )
             return self.unknown(item)
-        value = self.expect(item.default, Env(decl.file), type, f"`{item.name.text}`")
-        return Typed(value.expr, type, item.span)
+        value = None
+        if item.default is not None:
+            value = self.expect(item.default, Env(decl.file), type, f"`{item.name.text}`").expr
+        if not root:
+            return Typed(value or NOTHING, type, item.span)
+        self.defaults[item.name.text] = value
+        return Typed(graph.Param(item.name.text), type, item.span)
 
     def _unknown_name(self, node: syntax.NameRef, env: Env) -> None:
         name = syntax.Name(text=node.text, span=node.span)
@@ -617,6 +626,8 @@ def _sum_type(op: str, left: Type, right: Type) -> Type | None:
 def _conversion(found: Type, wanted: Type) -> str | None:
     name = {Str: "str", Int: "int", Float: "float", Bool: "bool"}.get(type(wanted))
     scalar = isinstance(found, Str | Enum | Int | Float | Json | Bool)
+    if isinstance(found, Int | Float) and isinstance(wanted, Int | Float):
+        return "round it: `round(…)`" if isinstance(found, Float) and wanted == INT else None
     return f"convert it: `{name}(…)`" if name and scalar else None
 
 

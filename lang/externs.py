@@ -59,9 +59,7 @@ class Externs:
         self.bag.add("E0701", value.span, "an extern names its Python", help=help)
         return None
 
-    def _file(
-        self, decl: Decl, item: syntax.ExternItem, span: Span, path: str, name: str
-    ) -> None:
+    def _file(self, decl: Decl, item: syntax.ExternItem, span: Span, path: str, name: str) -> None:
         data = self.program.python.get(path)
         if data is None:
             self.bag.add("E0701", span, f"no file `{path}`")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dpipe.lang.signatures import Arrow, Bindings, Function, Param, T, U
+from dpipe.lang.signatures import Arrow, Bindings, Function, Param, T, U, Var
 from dpipe.lang.types import (
     BOOL,
     FLOAT,
@@ -26,6 +26,7 @@ from dpipe.lang.types import (
 )
 
 NUMBER = FLOAT
+NUMBERS, ORDERED = Var("U", "number"), Var("U", "ordered")
 TEXT_OR_LIST = Union((STR, List(UNKNOWN)))
 SCALAR = Union((STR, BOOL, FLOAT, JSON))
 XS = Param("xs", type=List(T), positional=True)
@@ -79,17 +80,24 @@ _TABLE = (
     Function("every", (XS, _by(BOOL)), BOOL, "whether all elements hold; true of none"),
     Function("count", (XS, _by(BOOL)), INT, "how many elements hold"),
     Function("mean", (XS, _by(NUMBER)), FLOAT, "the mean; an empty list has none"),
-    Function("sum", (XS, _by(U)), _number_of("U"), "the sum; 0 of none"),
-    Function("min", (XS, _by(U)), U, "the least; an empty list has none"),
-    Function("max", (XS, _by(U)), U, "the greatest; an empty list has none"),
+    Function("sum", (XS, _by(NUMBERS)), _number_of("U"), "the sum; 0 of none"),
+    Function("min", (XS, _by(ORDERED)), U, "the least; an empty list has none"),
+    Function("max", (XS, _by(ORDERED)), U, "the greatest; an empty list has none"),
     Function("first", (XS,), T, "the first element; an empty list has none"),
     Function("last", (XS,), T, "the last element; an empty list has none"),
     Function("pick", (XS,), T, "one element by chance, seeded by the row and the stage"),
     Function("mode", (XS, _by(U)), U, "the most frequent value, the first of equals"),
-    Function("max_by", (XS, _needed(U, "what to compare")), T, "the element with the greatest `f`"),
-    Function("min_by", (XS, _needed(U, "what to compare")), T, "the element with the least `f`"),
     Function(
-        "sort_by", (XS, _needed(U, "what to sort by")), List(T), "the elements in order of `f`"
+        "max_by", (XS, _needed(ORDERED, "what to compare")), T, "the element with the greatest `f`"
+    ),
+    Function(
+        "min_by", (XS, _needed(ORDERED, "what to compare")), T, "the element with the least `f`"
+    ),
+    Function(
+        "sort_by",
+        (XS, _needed(ORDERED, "what to sort by")),
+        List(T),
+        "the elements in order of `f`",
     ),
     Function("distinct", (XS,), List(T), "each element once, in order"),
     Function(
@@ -143,7 +151,10 @@ _TABLE = (
         "the nearest number with so many digits, an int where left out",
     ),
     Function(
-        "abs", (Param("x", type=T, positional=True),), _plain("T"), "the number without its sign"
+        "abs",
+        (Param("x", type=Var("T", "number"), positional=True),),
+        _plain("T"),
+        "the number without its sign",
     ),
     Function("hash", (_arg("x", JSON),), STR, "a short text that stands for the value"),
     Function(
@@ -170,3 +181,20 @@ _TABLE = (
 
 FUNCTIONS: dict[str, Function] = {function.name: function for function in _TABLE}
 """By name. ``zip`` takes any labels and is typed where calls are."""
+
+SYNONYMS: dict[str, str] = {
+    "average": "mean",
+    "avg": "mean",
+    "includes": "contains",
+    "length": "len",
+    "lowercase": "lower",
+    "regex": "matches",
+    "size": "len",
+    "strip": "trim",
+    "substring": "contains",
+    "to_lower": "lower",
+    "to_upper": "upper",
+    "unique": "distinct",
+    "uppercase": "upper",
+}
+"""What other languages call some of them, for suggestions."""

@@ -199,7 +199,7 @@ class Names:
         help: str | None = None,
     ) -> None:
         """Report a name that nothing has; each is told once in a file."""
-        if (name.span.file, name.text) in self._missed:
+        if not name.text or (name.span.file, name.text) in self._missed:
             return
         self._missed.add((name.span.file, name.text))
         misspelt(self.bag, code, name.span, name.text, message, candidates, help)

@@ -236,6 +236,9 @@ class Prompts:
                 self._no_parameter(decl, arg, list(types))
                 self.expressions.of(arg.value, env)
                 continue
+            if name in given:
+                self.bag.add("E0506", (arg.label or arg).span, f"`{name}:` is given twice")
+                continue
             waiting = [other for other in waiting if other != name]
             found = self.expressions.of(arg.value, env)
             self._fitting(decl, name, types[name], found)
@@ -246,7 +249,8 @@ class Prompts:
         prompt = decl.name.text
         labels = [Label(decl.name.span, "prompt declared here")]
         if arg.label is None:
-            message = f"prompt `{prompt}` takes {len(names)} arguments"
+            count = f"{len(names)} argument{'' if len(names) == 1 else 's'}"
+            message = f"prompt `{prompt}` takes {count}"
             self.bag.add("E0405", arg.span, message, labels=labels)
             return
         word = arg.label.text

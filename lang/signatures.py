@@ -12,6 +12,9 @@ from typing import Literal
 from msgspec import Struct
 
 from dpipe.lang.types import (
+    BOOL,
+    FLOAT,
+    STR,
     UNKNOWN,
     List,
     Never,
@@ -28,9 +31,10 @@ from dpipe.lang.types import (
 
 
 class Var(Type, frozen=True):
-    """A type variable of a signature."""
+    """A type variable of a signature; ``kind`` says what it may stand for."""
 
     name: str
+    kind: Literal["any", "number", "ordered"] = "any"
 
 
 class Arrow(Type, frozen=True):
@@ -117,8 +121,8 @@ def _show_param(param: Param) -> str:
 def show_pattern(pattern: Type) -> str:
     """A signature's type as people read it."""
     match pattern:
-        case Var(name):
-            return name
+        case Var(name, kind):
+            return {"number": "number", "ordered": "number or str"}.get(kind, name)
         case Arrow(takes, gives):
             return f"{show_pattern(takes)} -> {show_pattern(gives)}"
         case List(of):
@@ -138,9 +142,9 @@ def unify(pattern: Type, actual: Type, bindings: Bindings) -> bool:
     match pattern, actual:
         case _, Unknown():
             return True
-        case Var(name), _:
+        case Var(name, kind), _:
             bindings[name] = widen(bindings[name], actual) if name in bindings else actual
-            return True
+            return _is_of_kind(bindings[name], kind)
         case List(of), List(inner):
             return unify(of, inner, bindings)
         case List(of), Never():
@@ -151,6 +155,16 @@ def unify(pattern: Type, actual: Type, bindings: Bindings) -> bool:
             return unify(of, actual, bindings)
         case _:
             return fits(actual, pattern)
+
+
+def _is_of_kind(of: Type, kind: str) -> bool:
+    match kind:
+        case "number":
+            return fits(of, FLOAT)
+        case "ordered":
+            return any(fits(of, one) for one in (STR, FLOAT, BOOL))
+        case _:
+            return True
 
 
 def substitute(pattern: Type, bindings: Mapping[str, Type]) -> Type:

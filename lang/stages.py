@@ -249,6 +249,10 @@ SORTABLE = optional(PLAIN)
 COUNT = Int(0, None)
 POSITIVE = Int(1, None)
 
+RETRY = Record(
+    tuple(Field(name, optional(COUNT)) for name in ("malformed", "invalid", "truncated"))
+)
+
 AS = Param("as", "new", doc="the field that is written")
 SEED = Param("seed", "const", INT, required=False, doc="another seed than the run's")
 
@@ -346,7 +350,7 @@ _STAGES = (
                 doc="asked once per element; the prompt is then `e -> p(a: e)`",
             ),
             Param("reasoning", "new", required=False, doc="the field for the model's reasoning"),
-            Param("retry", "const", JSON, required=False, doc="tries per outcome"),
+            Param("retry", "const", RETRY, required=False, doc="tries more per outcome"),
             Param(
                 "on_error",
                 "choice",

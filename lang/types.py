@@ -178,6 +178,21 @@ def without_ranges(of: Type) -> Type:
             return of
 
 
+def holds_secret(of: Type) -> bool:
+    """Whether a value of the type has a key in it."""
+    match of:
+        case Secret():
+            return True
+        case List(inner) | Optional(inner):
+            return holds_secret(inner)
+        case Record(fields):
+            return any(holds_secret(field.type) for field in fields)
+        case Union(options):
+            return any(holds_secret(option) for option in options)
+        case _:
+            return False
+
+
 def may_be_null(of: Type) -> bool:
     return isinstance(of, Optional | Null)
 
@@ -237,7 +252,7 @@ def _field_fits(actual: Record, field: Field) -> bool:
 def _is_json(of: Type) -> bool:
     match of:
         case List(inner):
-            return _is_json(inner)
+            return fits(inner, JSON)
         case Record(fields):
             return all(fits(field.type, JSON) for field in fields)
         case _:

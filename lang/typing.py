@@ -24,6 +24,7 @@ from dpipe.lang.types import (
     Model,
     Prompt,
     Record,
+    Secret,
     Type,
     optional,
     union,
@@ -157,8 +158,21 @@ class Types:
                 )
                 continue
             spans[name] = field.name
-            found[name] = Field(name, self.of(file, field.type), field.description)
+            found[name] = Field(name, self._storable(file, field.type), field.description)
         return Record(tuple(found.values()))
+
+    def _storable(self, file: str, node: syntax.TypeExpr) -> Type:
+        """The type of a record's field, which is no secret."""
+        found = self.of(file, node)
+        if isinstance(found, Secret):
+            self.bag.add(
+                "E0607",
+                node.span,
+                "a record cannot hold a secret",
+                help='keys come from the environment: `key: secret("LLM_KEY")`',
+            )
+            return UNKNOWN
+        return found
 
     def _range(self, node: syntax.RangeType) -> Type:
         low, high = node.low, node.high

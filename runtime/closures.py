@@ -43,6 +43,8 @@ def element_of(of: Code, at: Code) -> Code:
             return whole[index]
         except IndexError:
             raise NoValue(f"index {index} is outside {_size(whole)}") from None
+        except TypeError:
+            raise NoValue(f"{kind_of(whole)} has no element {render(index)}") from None
 
     return element
 

@@ -17,10 +17,21 @@ from dpipe.runtime.metering import Meter
 from dpipe.runtime.models.gate import GatedEmbedder, GatedModel
 from dpipe.runtime.models.make import make_model
 from dpipe.runtime.models.options import read_options
+from dpipe.runtime.models.statuses import shown_url
 
 _STAND_INS = ("simulated:", "scripted:")
 _WAITING = 2
 """Rows per place: while some answers are being committed, others are asked for."""
+
+
+def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as a record may hold them: no address with a password in it."""
+    url = options.get("url")
+    if isinstance(url, str) and not url.startswith(_STAND_INS):
+        return {**options, "url": shown_url(url)}
+    if isinstance(url, list):
+        return {**options, "url": [shown_url(one) for one in url]}
+    return dict(options)
 
 
 class Endpoints:
@@ -45,7 +56,7 @@ class Endpoints:
         for name in used:
             declared = program.models[name]
             options = _options(declared, expressions)
-            self.described[name] = {"id": expressions.constant(declared.id), **options}
+            self.described[name] = {"id": expressions.constant(declared.id), **_shown(options)}
             meter = self._meters[name] = Meter(tell, clock)
             model = make_model(
                 name,

@@ -38,12 +38,17 @@ class Who(Struct, frozen=True):
     @property
     def place(self) -> str:
         """The endpoint's address without what may be secret in it."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
+        return shown_url(self.url)
 
     def hide(self, text: str) -> str:
         key = self.key.reveal() if self.key else ""
         return text.replace(key, SHOWN) if key else text
+
+
+def shown_url(url: str) -> str:
+    """An address without what may be secret in it: name, password and query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
 
 
 def raise_for(answer: Answer, who: Who) -> NoReturn:
