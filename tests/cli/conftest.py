@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from cli_driver import Done, Dpipe
 
 from dpipe.cli.main import main
+from tests.cli.cli_driver import Done, Dpipe
 
 
 @pytest.fixture

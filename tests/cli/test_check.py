@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_driver import Dpipe
+
+from tests.cli.cli_driver import Dpipe
 
 CLEAN = """dpipe 1
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from cli_driver import Dpipe
+from tests.cli.cli_driver import Dpipe
 
 
 def test_a_code_is_explained_however_it_is_written(dpipe: Dpipe) -> None:

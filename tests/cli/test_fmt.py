@@ -4,7 +4,8 @@ import io
 from pathlib import Path
 
 import pytest
-from cli_driver import Dpipe
+
+from tests.cli.cli_driver import Dpipe
 
 UGLY = 'dpipe 1\nsource docs=text( "a.txt" )\nsink out = docs|jsonl("out.jsonl")\n'
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cli_driver import Dpipe
+from tests.cli.cli_driver import Dpipe
 
 
 def test_init_tells_what_it_wrote_and_what_to_do_next(dpipe: Dpipe) -> None:

@@ -6,10 +6,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from cli_driver import Dpipe
 
 import dpipe as package
 from dpipe.cli import main as cli
+from tests.cli.cli_driver import Dpipe
 
 ROOT = Path(__file__).parent.parent.parent
 HEAVY = {"rich", "trio", "openai", "lark", "pydantic", "numpy", "pymupdf", "importlib.metadata"}

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_driver import Dpipe
+
+from tests.cli.cli_driver import Dpipe
 
 PROGRAM = """dpipe 1
 

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_driver import Dpipe
+
+from tests.cli.cli_driver import Dpipe
 
 PROGRAM = 'dpipe 1\n\nsource docs = text("a.txt")\n\nsink out = docs | jsonl("out.jsonl")\n'
 
