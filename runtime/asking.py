@@ -152,16 +152,19 @@ def repaired(first: Request, options: Mapping[str, Any], answer: str, fault: str
 
 
 class Query(Struct, frozen=True):
-    """A question to one model, under its key in the journal.
-
-    ``turn`` is the key that tells that a row went on though this question failed.
-    """
+    """A question to one model on behalf of a row, under its key in the journal."""
 
     seat: Seat
     request: Request
     retry: Mapping[str, int]
     key: bytes
-    turn: bytes
+    draw: Draw
+    row: bytes
+
+    @property
+    def turn(self) -> bytes:
+        """The key that tells that the row went on though this question failed."""
+        return key_of("turn", self.key, self.row, repr(self.draw))
 
 
 class Asker:
@@ -188,7 +191,7 @@ class Asker:
         request = Request(question.messages, question.raw, question.result, seat.options)
         greedy = seat.options.get("temperature") == 0
         key = draw_key(request_key(scope, request), () if greedy else draw)
-        return Query(seat, request, retry, key, key_of("turn", key, row, repr(draw)))
+        return Query(seat, request, retry, key, draw, row)
 
     def recalled(self, query: Query) -> Value | Failed | None:
         """The answer, if the journal has it; None where a call is needed."""

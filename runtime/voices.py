@@ -6,27 +6,41 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import trio
-from msgspec import Struct
 
 from dpipe.runtime.answerers import Failed, Result, Seat
-from dpipe.runtime.asking import Asker, Draw, Query, Question
+from dpipe.runtime.asking import Asker, Query, Question
 from dpipe.runtime.values import Row, Values
 
 T = TypeVar("T")
 
 
-class RowQuestion(Struct, frozen=True):
-    """A question as one row asks it."""
+class RowQuestion:
+    """A question as one row asks it; each query is made once, whoever asks."""
 
-    asker: Asker
-    row: Row
-    question: Question
-    draw: Draw
-    retry: Mapping[str, int]
+    def __init__(
+        self,
+        asker: Asker,
+        row: Row,
+        question: Question,
+        draw: tuple[int, int],
+        retry: Mapping[str, int],
+    ) -> None:
+        """``draw`` is the prompt's ordinal, and which of the stage's equal questions this is."""
+        self.asker = asker
+        self.row = row
+        self._question = question
+        self._draw = draw
+        self._retry = retry
+        self._queries: dict[tuple[int, int], Query] = {}
 
     def query(self, seat: Seat, turn: int) -> Query:
-        draw = (*self.draw, seat.ordinal, turn)
-        return self.asker.query(seat, self.question, draw, self.retry, self.row.key)
+        place = (id(seat), turn)
+        if place not in self._queries:
+            draw = (*self._draw, seat.ordinal, turn)
+            self._queries[place] = self.asker.query(
+                seat, self._question, draw, self._retry, self.row.key
+            )
+        return self._queries[place]
 
 
 class LiveVoices:
