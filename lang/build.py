@@ -15,7 +15,7 @@ from dpipe.lang.diagnostics import Bag, Edit, Fix
 from dpipe.lang.scan import KEYWORDS, Token, report
 from dpipe.lang.source import Source, Span
 
-DEEPEST = 200
+DEEPEST_TREE = 250  # levels of nodes; whatever walks the tree may recurse that far
 _LONGEST = 300  # digits of a number
 
 
@@ -40,9 +40,9 @@ class Builder:
         self.depth = 0
 
     def build(self, tree: Tree) -> Any:
-        """The node of a tree. Raises TooDeep where nodes nest more than ``DEEPEST`` levels."""
+        """The node of a tree. Raises TooDeep where nodes nest more than ``DEEPEST_TREE`` levels."""
         self.depth += 1
-        if self.depth > DEEPEST:
+        if self.depth > DEEPEST_TREE:
             self.depth = 0
             raise TooDeep
         node = getattr(self, tree.data)(tree.children)
@@ -129,7 +129,10 @@ class Builder:
     def call(self, c: list[Any]) -> syntax.Call:
         callee = self.build(c[0])
         self._check_function(callee, c)
-        args = [self.argument(arg) for arg in c[1].children if _is_tree(arg)]
+        args = []
+        for arg in c[1].children:
+            if _is_tree(arg):
+                args.append(self.argument(arg))
         return syntax.Call(
             callee=callee,
             args=tuple(args),
@@ -206,7 +209,12 @@ class Builder:
     entry = rec_item
 
     def each(self, children: Iterable[Any]) -> tuple[Any, ...]:
-        return tuple([self.build(child) for child in children if _is_tree(child)])
+        """A loop and no comprehension, which would cost a frame at every level."""
+        built = []
+        for child in children:
+            if _is_tree(child):
+                built.append(self.build(child))
+        return tuple(built)
 
     def number(self, c: list[Any]) -> syntax.Literal:
         return syntax.Literal(value=self._value(c[0]), span=self.at(c[0]))

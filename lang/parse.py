@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from dpipe.lang import syntax
 from dpipe.lang.automaton import Action, Automaton, Reduce
-from dpipe.lang.build import Builder, TooDeep
+from dpipe.lang.build import DEEPEST_TREE, Builder, TooDeep
 from dpipe.lang.diagnostics import Bag
 from dpipe.lang.habits import habits
 from dpipe.lang.layout import declarations, edition
@@ -56,7 +56,7 @@ def _item(tokens: list[Token], builder: Builder, bag: Bag) -> syntax.Item:
     try:
         item: syntax.Item = builder.build(tree)
     except TooDeep:
-        _tell_too_deep(tokens[0], source, bag)
+        _tell_too_deep(tokens[0], source, bag, DEEPEST_TREE)
         return _bad_item(tokens, builder)
     nameless = not isinstance(item, syntax.TestItem | syntax.BadItem) and not item.name.text
     return _bad_item(tokens, builder) if nameless else item
@@ -78,13 +78,13 @@ def _too_deep(tokens: list[Token], source: Source, bag: Bag) -> bool:
     for token in tokens:
         depth += (token.type in OPENERS) - (token.type in CLOSERS)
         if depth > DEEPEST:
-            _tell_too_deep(token, source, bag)
+            _tell_too_deep(token, source, bag, DEEPEST)
             return True
     return False
 
 
-def _tell_too_deep(token: Token, source: Source, bag: Bag) -> None:
-    message = f"nested more than {DEEPEST} deep"
+def _tell_too_deep(token: Token, source: Source, bag: Bag, limit: int) -> None:
+    message = f"nested more than {limit} deep"
     help = "name a part of it in a declaration of its own"
     bag.add("E0119", source.span(token.start, token.end), message, help=help)
 

@@ -227,8 +227,11 @@ def test_near_placeholders_are_a_warning_where_placeholders_work() -> None:
     assert found == []
 
 
-def test_brackets_nest_a_hundred_deep() -> None:
-    _, found, _ = parsed("def f(x: int) -> int = " + "(" * 100 + "1" + ")" * 100)
+@pytest.mark.parametrize(
+    ("opening", "closing"), [("(", ")"), ("[", "]"), ("{ a: ", "}"), ("f(", ")")]
+)
+def test_brackets_nest_a_hundred_deep(opening: str, closing: str) -> None:
+    _, found, _ = parsed(f"def f(x: int) -> int = {opening * 100}1{closing * 100}")
     assert found == []
 
 
