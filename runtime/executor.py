@@ -25,7 +25,10 @@ from dpipe.runtime.values import Batch, Reject, Row, key_of
 
 
 class Batches(Protocol):
-    """A source, opened."""
+    """A source, opened; ``share`` of its input has been read, from 0 to 1, if it can tell."""
+
+    @property
+    def share(self) -> float | None: ...
 
     def __aiter__(self) -> AsyncIterator[Batch]: ...
 
@@ -42,14 +45,24 @@ class Feed:
     def __init__(self, batches: Batches, sample: int | None = None) -> None:
         self.tally = Tally()
         self._batches = batches
-        self._left = inf if sample is None else sample
+        self._sample = inf if sample is None else sample
+        self._left = self._sample
+        self._ended = False
+
+    @property
+    def share(self) -> float | None:
+        """How much of what it will give it has given, from 0 to 1, if that is known."""
+        if self._ended:
+            return 1.0
+        return self._batches.share if self._sample == inf else 1 - self._left / self._sample
 
     async def run(self, out: End) -> None:
         async with aclosing(aiter(self._batches)) as batches:  # type: ignore[type-var]
             async for batch in batches:
                 await out.put(self._taken(batch))
                 if self._left <= 0:
-                    return
+                    break
+        self._ended = True
 
     def _taken(self, batch: Batch) -> Batch:
         taken: Batch = []

@@ -281,8 +281,15 @@ class Course(Struct, frozen=True):
                     elapsed=self.watch.elapsed(),
                     nodes=executor.counts(),
                     models=self.endpoints.counts(),
+                    share=self._share(),
                 )
             )
+
+    def _share(self) -> float | None:
+        """How much of the input has been read, from 0 to 1; None where a source cannot tell."""
+        shares = [part.share for part in self.parts.values() if isinstance(part, Feed)]
+        known = [share for share in shares if share is not None]
+        return sum(known) / len(known) if known and len(known) == len(shares) else None
 
     def _tell_start(self) -> None:
         self.watch.tell(

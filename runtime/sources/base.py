@@ -29,6 +29,7 @@ from msgspec import Struct
 from dpipe.lang import types
 from dpipe.runtime.errors import Misfit
 from dpipe.runtime.fit import row_fitter
+from dpipe.runtime.sources.extent import Extent
 from dpipe.runtime.values import Batch, Item, Reject, Row, Values, key_of
 
 BATCH = 256
@@ -98,12 +99,21 @@ class Source:
         self._records = records
         self._context = context
         self._row = row
+        self._extent = Extent(self.files, context.project)
+
+    @property
+    def share(self) -> float | None:
+        """How much of its files has been read, from 0 to 1; None where there are none."""
+        return self._extent.share
 
     async def __aiter__(self) -> AsyncIterator[Batch]:
         take = _Taker(self._context.name, self._row)
         async with _closing(aiter(self._records)) as records:
             async for found in records:
-                yield take(found if isinstance(found, list) else [found])
+                batch = found if isinstance(found, list) else [found]
+                if batch and isinstance(last := batch[-1], Record):
+                    self._extent.reach(last.place, last.identity)
+                yield take(batch)
 
 
 @asynccontextmanager
