@@ -18,14 +18,14 @@ _WAKE = 0.2
 def run_beside(work: Callable[[], Awaitable[T]]) -> T:
     """What ``work`` gives, run in a thread of its own; a Ctrl-C here cancels it there."""
     run = _Run(work)
-    thread = Thread(target=run.body, name="dpipe")
     try:
-        thread.start()
-        while thread.is_alive():
-            thread.join(_WAKE)
+        Thread(target=run.body, name="dpipe").start()
+        # Not `join`: a thread whose `join` was interrupted counts as ended (Python before 3.13).
+        while not run.ended.wait(_WAKE):
+            pass
     except KeyboardInterrupt:
         run.cancel()
-        thread.join()
+        run.ended.wait()
         raise
     return run.result()
 
@@ -33,6 +33,7 @@ def run_beside(work: Callable[[], Awaitable[T]]) -> T:
 class _Run(Generic[T]):
     def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
         self._work = work
+        self.ended = Event()
         self._scope = trio.CancelScope()
         self._begun = Event()
         self._token: trio.lowlevel.TrioToken | None = None
@@ -46,6 +47,7 @@ class _Run(Generic[T]):
             self._trouble = error
         finally:
             self._begun.set()
+            self.ended.set()
 
     async def _main(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
