@@ -23,11 +23,16 @@ from dpipe.lang.typing import Types
 
 
 class Checked(Struct):
-    """What the checker found: the graph, the row after each stage, and which names are used."""
+    """What the checker found: the graph, the row after each stage, and which names are used.
+
+    ``calls`` has the call behind the node of each stage and loop.
+    """
 
     graph: graph.Graph
     rows: tuple[RowAt, ...]
     names: Names
+    types: Types
+    calls: dict[int, syntax.Call]
 
 
 class Checker:
@@ -62,7 +67,7 @@ class Checker:
             if isinstance(item, syntax.TestItem):
                 self.tests.declare(self.program.root, item)
         rows = tuple(sorted(self.flows.rows, key=lambda row: row.span))
-        return Checked(self._graph(needed), rows, self.names)
+        return Checked(self._graph(needed), rows, self.names, self.types, self.flows.calls)
 
     def _declarations(self, file: str) -> list[Decl]:
         return list(self.names.declared[file].values())

@@ -53,6 +53,7 @@ class Flows:
         self.loops = Loops(self)
         self.nodes: list[graph.Node] = []
         self.rows: list[RowAt] = []
+        self.calls: dict[int, syntax.Call] = {}  # the call behind each stage's and loop's node
         self._known: dict[tuple[str, str], Rows] = {}
         self._open: list[Decl] = []
 
@@ -302,6 +303,7 @@ class Flows:
             return Rows(NOWHERE, row)
         place = self.place(callee.span)
         stage = graph.StageNode(flow, spec.name, rows.node, bound.args, row, place)
+        self.calls[len(self.nodes)] = call
         return Rows(self.add(stage), row)
 
     def _look_into(self, call: syntax.Call, rows: Rows, env: Env) -> None:

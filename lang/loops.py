@@ -56,6 +56,7 @@ class Loops:
         loop = graph.LoopNode(
             flow, rows.node, entry, inner.node, times.expr, until, keep, row, place
         )
+        self.flows.calls[len(self.flows.nodes)] = call
         return Rows(self.flows.add(loop), row)
 
     def _keep(self, arg: syntax.Arg | None) -> str:
