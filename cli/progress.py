@@ -26,8 +26,7 @@ class Standing:
         self.share: float | None = None
         self.failed = 0
         self.last_failure: events.RowRejected | None = None
-        self._past: deque[tuple[float, int, float]] = deque()
-        self._paced_by = -1
+        self._past: deque[tuple[float, list[int]]] = deque()
 
     def __call__(self, event: events.AnyEvent) -> None:
         self.elapsed = event.elapsed
@@ -41,41 +40,48 @@ class Standing:
             self._remember()
 
     def _remember(self) -> None:
-        if (pacer := self._pacer()) != self._paced_by:
-            self._paced_by = pacer
-            self._past.clear()
-        self._past.append((self.elapsed, self.settled, self.share or 0.0))
+        self._past.append((self.elapsed, [_settled(node) for node in self.nodes]))
         while self.elapsed - self._past[0][0] > _WINDOW:
             self._past.popleft()
 
-    def _pacer(self) -> int:
-        """The node that tells the pace: the last ask that rows have passed, else the last node."""
-        asks = [at for at, node in enumerate(self.nodes) if node.label.endswith(": ask")]
-        reached = [at for at in asks if _settled(self.nodes[at])]
-        return (reached or asks or [len(self.nodes) - 1])[-1 if reached else 0]
-
     @property
     def settled(self) -> int:
-        """Rows whose fate is known where the pace is told."""
-        return _settled(self.nodes[self._paced_by]) if self.nodes else 0
+        """Rows whose fate is known where the pace is told: at the last ask that any have passed."""
+        return self._past[-1][1][self._pacer] if self.nodes else 0
 
     @property
     def rows_a_second(self) -> float | None:
-        return self._slope(1)
+        """How fast rows are settled there, over the last seconds."""
+        return self._pace(self._pacer) if self.nodes else None
 
     @property
     def seconds_left(self) -> float | None:
-        """A guess from how fast the input is read; None while there is no telling."""
-        speed = self._slope(2)
-        if not speed or self.share is None or self.share >= 1:
-            return None
-        return (1 - self.share) / speed
+        """A guess from the rows to come at the ask that will take longest; None without one."""
+        left = [self._seconds_left(at) for at in self._slow]
+        known = [seconds for seconds in left if seconds is not None]
+        return max(known) if known and len(known) == len(left) else None
 
-    def _slope(self, column: int) -> float | None:
-        if len(self._past) < 2 or self._past[-1][0] <= self._past[0][0]:
+    def _seconds_left(self, at: int) -> float | None:
+        if not (pace := self._pace(at)) or not self.share:
             return None
-        first, last = self._past[0], self._past[-1]
-        return (last[column] - first[column]) / (last[0] - first[0])
+        expected = max(self.nodes[max(0, at - 1)].left, self.nodes[at].entered) / self.share
+        return max(0.0, expected - _settled(self.nodes[at])) / pace
+
+    @property
+    def _slow(self) -> list[int]:
+        """The nodes where a run spends its time: its asks, or what stands for them."""
+        asks = [at for at, node in enumerate(self.nodes) if node.label.endswith(": ask")]
+        return asks or [len(self.nodes) - 1]
+
+    @property
+    def _pacer(self) -> int:
+        reached = [at for at in self._slow if _settled(self.nodes[at])]
+        return reached[-1] if reached else self._slow[0]
+
+    def _pace(self, at: int) -> float | None:
+        """Rows a second that a node settled over the last seconds."""
+        (began, before), (ended, now) = self._past[0], self._past[-1]
+        return (now[at] - before[at]) / (ended - began) if ended > began else None
 
 
 def _settled(node: events.NodeCount) -> int:

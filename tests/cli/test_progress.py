@@ -38,9 +38,7 @@ def test_the_pace_moves_on_to_the_last_ask_that_rows_have_passed() -> None:
     now = standing(two(1, 100, 0), two(2, 200, 0))
     assert (now.settled, now.rows_a_second) == (200, 100)
     now(two(3, 300, 10))
-    assert (now.settled, now.rows_a_second) == (10, None)
-    now(two(4, 400, 15))
-    assert (now.settled, now.rows_a_second) == (15, 5)
+    assert (now.settled, now.rows_a_second) == (10, 5)
 
 
 def test_the_pace_forgets_what_is_long_past() -> None:
@@ -48,16 +46,28 @@ def test_the_pace_forgets_what_is_long_past() -> None:
     assert now.rows_a_second == 20
 
 
-def test_the_time_left_follows_how_fast_the_input_is_read() -> None:
-    assert standing(progress(1, 10, 0.1), progress(3, 50, 0.3)).seconds_left == 7
+def test_the_time_left_follows_from_the_pace_and_the_rows_to_come() -> None:
+    read_whole = standing(progress(1, 10, 1.0), progress(3, 50, 1.0))
+    assert read_whole.seconds_left == 16 / 20
+    half_read = standing(progress(1, 10, 0.25), progress(3, 50, 0.5))
+    assert half_read.seconds_left == (2 * 66 - 50) / 20
     assert standing(progress(1, 10), progress(3, 50)).seconds_left is None
-    assert standing(progress(1, 10, 0.5), progress(3, 50, 1.0)).seconds_left is None
+    assert standing(progress(1, 10, 0.5)).seconds_left is None
+
+
+def test_the_ask_that_takes_longest_tells_the_time_left() -> None:
+    def two(at: float, first: int, second: int) -> Progress:
+        nodes = [NodeCount("docs", 100, 100, 100, {})]
+        nodes += [NodeCount("a: ask", n, n, n, {}) for n in (first, second)]
+        return Progress(elapsed=at, nodes=tuple(nodes), models=(), share=1.0)
+
+    assert standing(two(1, 10, 10), two(2, 20, 20)).seconds_left == 8
 
 
 def test_a_line_tells_rows_pace_tokens_and_cost() -> None:
-    line = one_line(standing(progress(1, 10, 0.1), progress(3, 50, 0.3)))
+    line = one_line(standing(progress(1, 10, 0.1), progress(3, 50, 0.5)))
     assert line == (
-        "3.0 s · 50 rows · 20 rows/s · about 7.0 s left"
+        "3.0 s · 50 rows · 20 rows/s · about 4.1 s left"
         " · writer 50 calls, 84k tokens in, 12k out, $0.12, 16 in flight"
     )
 
