@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from dpipe.lang.automaton import END, Stack
 from dpipe.lang.diagnostics import Diagnostic, Edit, Fix
+from dpipe.lang.failure import Failure, Repair
 from dpipe.lang.phrases import expectation, shown
-from dpipe.lang.recover import Failure, Repair
 from dpipe.lang.scan import CLOSERS, KEYWORDS, OPENERS, Token
 
 _COMPARISONS = frozenset(("EQ", "NE", "LE", "GE", "LESSTHAN", "MORETHAN", "IN"))

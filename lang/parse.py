@@ -40,16 +40,18 @@ def parse_module(source: Source, bag: Bag) -> syntax.Module:
         return syntax.Module(file=source.file, edition=number, items=(), span=span)
     bag.extend(scanned.diagnostics)
     builder = Builder(source, bag)
-    items = tuple(_item(tokens, builder, bag) for tokens in declarations(scanned, bag))
+    found = list(declarations(scanned, bag))
+    told = [finding.span.start for finding in bag if finding.span.file == source.file]
+    items = tuple(_item(tokens, builder, bag, told) for tokens in found)
     return syntax.Module(file=source.file, edition=number, items=items, span=span)
 
 
-def _item(tokens: list[Token], builder: Builder, bag: Bag) -> syntax.Item:
+def _item(tokens: list[Token], builder: Builder, bag: Bag, told: list[int]) -> syntax.Item:
     source = builder.source_file
     if _too_deep(tokens, source, bag):
         return _bad_item(tokens, builder)
     tree = _tree(tokens)
-    if tree is None and (mended := recover(tokens, _automaton(), source, bag, habits)):
+    if tree is None and (mended := recover(tokens, _automaton(), source, bag, habits, told)):
         tree = _tree(mended)
     if tree is None:
         return _bad_item(tokens, builder)
