@@ -14,9 +14,14 @@ from msgspec import Struct
 import dpipe
 from dpipe.cli.main import main
 from dpipe.cli.starter import FILES
+from dpipe.lang import graph, stages
 from dpipe.lang.format import format_text
 from dpipe.lang.source import Source
+from dpipe.lang.types import OPEN_ROW
+from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.sources.base import Context, open_source
+from dpipe.runtime.stages.context import StageContext
+from dpipe.runtime.values import Row
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "SPEC.md", *(ROOT / "docs").rglob("*.md")])
@@ -86,11 +91,18 @@ def test_programs_in_the_docs_are_in_the_one_layout() -> None:
                 assert format_text(Source(page.name, block.text)) == block.text
 
 
-def test_the_source_of_the_how_to_works(tmp_path: Path) -> None:
-    page = ROOT / "docs/how-to/add-a-source.md"
-    [code] = [block.text for block in blocks(page) if block.language == "python"]
-    module = ModuleType("lines")
+def code_in(page: str) -> list[str]:
+    return [block.text for block in blocks(ROOT / page) if block.language == "python"]
+
+
+def module_of(code: str) -> ModuleType:
+    module = ModuleType("shown")
     exec(code, module.__dict__)  # noqa: S102
+    return module
+
+
+def test_the_source_of_the_how_to_works(tmp_path: Path) -> None:
+    module = module_of(*code_in("docs/how-to/add-a-source.md"))
     (tmp_path / "a.txt").write_text("one\n\ntwo\n")
 
     async def rows() -> list[dict[str, object]]:
@@ -102,3 +114,17 @@ def test_the_source_of_the_how_to_works(tmp_path: Path) -> None:
         {"path": "a.txt", "number": 1, "text": "one"},
         {"path": "a.txt", "number": 3, "text": "two"},
     ]
+
+
+def test_the_stage_of_the_how_to_works() -> None:
+    declared, code = code_in("docs/how-to/add-a-stage.md")
+    stage = eval(declared, vars(stages))  # noqa: S307
+    assert stage.name == "nonblank"
+
+    place = graph.Place("p.dpipe", 1, 1)
+    node = graph.StageNode("f", stage.name, 0, {"text": graph.Field("t")}, OPEN_ROW, place)
+    context = StageContext("f: nonblank", Expressions({}, {}, {}), b"")
+    step = module_of(code).build(node, context)
+    rows = [Row({"t": text}, text.encode(), "here") for text in ("a", " ", "b")]
+    assert [row.values["t"] for row in step.feed(rows)] == ["a", "b"]
+    assert (step.tally.entered, dict(step.tally.reasons)) == (3, {"filtered": 1})

@@ -28,6 +28,7 @@ NURSERIES = {
     "runtime/embedding.py",
     "runtime/stages/ask.py",
     "runtime/stages/dedup_embedding.py",
+    "runtime/voices.py",
 }
 STARTS_TRIO = {"api/running.py", "api/beside.py", "runtime/run.py"}
 READS_ENVIRONMENT = ("api/project.py", "cli/")
