@@ -21,3 +21,12 @@ def test_init_touches_nothing_that_exists(dpipe: Dpipe, tmp_path: Path) -> None:
     assert "data/tides.md exists already" in done.err
     assert mine.read_text() == "mine"
     assert not (tmp_path / "starter.dpipe").exists()
+
+
+def test_what_init_writes_is_clean_and_runs(dpipe: Dpipe, tmp_path: Path) -> None:
+    dpipe("init")
+    assert dpipe("check", "--strict").code == 0
+    assert dpipe("fmt", "--check").code == 0
+    assert dpipe("run", "starter.dpipe").code == 0
+    for part in ("train", "val"):
+        assert (tmp_path / f"out/{part}.jsonl").read_text()
