@@ -1,0 +1,200 @@
+"""The course of a run whose parts are made: files are begun, rows go through, the end is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import trio
+from msgspec import Struct
+
+from dpipe.runtime.asking import Asker
+from dpipe.runtime.assembly import Frame, Inputs
+from dpipe.runtime.endpoints import Endpoints
+from dpipe.runtime.errors import UsageError
+from dpipe.runtime.events import (
+    Listener,
+    Observers,
+    Progress,
+    RowRejected,
+    RunEnded,
+    RunStarted,
+    SinkWritten,
+    Status,
+)
+from dpipe.runtime.executor import Executor, Feed, Part, unwrapped
+from dpipe.runtime.journal import Journal
+from dpipe.runtime.paths import display
+from dpipe.runtime.record import list_runs
+from dpipe.runtime.result import EXIT_CODES, OutputFile, RunResult
+from dpipe.runtime.sinks.rejects import rejects_paths
+from dpipe.runtime.values import Reject
+from dpipe.runtime.writing import Writing
+
+PROGRESS = 0.25
+"""Seconds between two looks at where the run stands."""
+
+
+class Watch:
+    """Tells whoever listens what happens in a run, and when."""
+
+    def __init__(self, root: Path, observers: Sequence[Listener]) -> None:
+        self.tell = Observers(*observers)
+        self._root = root
+        self._began = trio.current_time()
+
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return trio.current_time() - self._began
+
+    def shown(self, path: Path) -> str:
+        return display(path, self._root)
+
+    def rejected(self, reject: Reject) -> None:
+        self.tell(
+            RowRejected(
+                elapsed=self.elapsed(),
+                stage=reject.stage,
+                outcome=reject.outcome,
+                message=reject.message,
+                place=reject.place,
+            )
+        )
+
+    def written(self, path: Path, rows: int) -> None:
+        self.tell(SinkWritten(elapsed=self.elapsed(), path=self.shown(path), rows=rows))
+
+
+class Course(Struct, frozen=True):
+    """A run with everything in its place."""
+
+    id: str
+    frame: Frame
+    inputs: Inputs
+    parts: Mapping[int, Part]
+    watch: Watch
+    journal: Journal
+    asker: Asker
+    endpoints: Endpoints
+
+    async def run(self) -> RunResult:
+        self.journal.begin_run(self.id)
+        executor = Executor(self.frame.program, self.frame.wiring, self.parts)
+        self._tell_start()
+        try:
+            self._open_outputs()
+            with unwrapped():
+                await executor.run([self.journal.serve, lambda: self._progress(executor)])
+        except KeyboardInterrupt:
+            return self._end(executor, "interrupted", "interrupted; run it again to go on")
+        except UsageError as error:
+            self._end(executor, "failed", error.message)
+            raise
+        finally:
+            for writing in self._writings():
+                writing.abandon()
+        self.journal.end_run()
+        return self._ended(executor)
+
+    def _writings(self) -> Iterator[Writing]:
+        return (part for part in self.parts.values() if isinstance(part, Writing))
+
+    def _open_outputs(self) -> None:
+        """Begin the files of every sink: from here on there are partial ones."""
+        sinks = self.inputs.sinks
+        single = {path.sink: path.shown for path in sinks.values() if not path.fields}
+        folders = {path.sink: path.folder for path in sinks.values() if path.fields}
+        rejects = rejects_paths(single, folders)
+        earlier = self._earlier_outputs() if folders else []
+        for index, path in sinks.items():
+            writing = self.parts[index]
+            assert isinstance(writing, Writing)
+            previous = [file for file in earlier if path.fields and path.writes(file)]
+            writing.open(path, rejects[path.sink], previous)
+
+    def _earlier_outputs(self) -> list[Path]:
+        """The files that the program's last complete run wrote."""
+        name = self.frame.name
+        for run in reversed(list_runs(self.frame.project)):
+            if run.record and run.record.program == name and run.result and run.result.sinks:
+                return [self.frame.project.root / path for path in run.result.sinks]
+        return []
+
+    async def _progress(self, executor: Executor) -> None:
+        """Tell where the run stands, and make its partial files readable, now and then."""
+        while True:
+            await trio.sleep(PROGRESS)
+            for writing in self._writings():
+                writing.flush()
+            self.watch.tell(
+                Progress(
+                    elapsed=self.watch.elapsed(),
+                    nodes=executor.counts(),
+                    models=self.endpoints.counts(),
+                    share=self._share(),
+                )
+            )
+
+    def _share(self) -> float | None:
+        """How much of the input has been read, from 0 to 1; None where a source cannot tell."""
+        shares = [part.share for part in self.parts.values() if isinstance(part, Feed)]
+        known = [share for share in shares if share is not None]
+        return sum(known) / len(known) if known and len(known) == len(shares) else None
+
+    def _tell_start(self) -> None:
+        self.watch.tell(
+            RunStarted(
+                elapsed=0.0,
+                id=self.id,
+                program=self.frame.program.file,
+                params=self.frame.params,
+                sinks=tuple(self.watch.shown(path.shown) for path in self.inputs.sinks.values()),
+            )
+        )
+
+    def _ended(self, executor: Executor) -> RunResult:
+        """The result of a run that came to its end."""
+        feeds = [part for part in self.parts.values() if isinstance(part, Feed)]
+        empty = not any(feed.tally.entered for feed in feeds)
+        message = "the sources gave no rows, so the outputs are empty" if empty else None
+        lost = any(
+            reason.startswith("failed:") for node in executor.counts() for reason in node.reasons
+        )
+        return self._end(executor, "rows lost" if lost else "done", message)
+
+    def _end(self, executor: Executor, status: Status, message: str | None) -> RunResult:
+        elapsed, nodes, models = (
+            self.watch.elapsed(),
+            executor.counts(),
+            self.endpoints.counts(),
+        )
+        self.watch.tell(
+            RunEnded(
+                elapsed=elapsed,
+                status=status,
+                exit_code=EXIT_CODES[status],
+                nodes=nodes,
+                models=models,
+                message=message,
+            )
+        )
+        return RunResult(
+            id=self.id,
+            status=status,
+            exit_code=EXIT_CODES[status],
+            message=message,
+            nodes=nodes,
+            models=models,
+            outputs=tuple(
+                OutputFile(writing.label, self.watch.shown(path), rows)
+                for writing in self._writings()
+                for path, rows in writing.files.items()
+            ),
+            rejects={
+                self.watch.shown(writing.rejects.path): writing.rejected
+                for writing in self._writings()
+                if writing.rejects and writing.rejected
+            },
+            recalled=self.asker.recalls,
+            seconds=elapsed,
+        )
