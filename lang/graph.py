@@ -316,7 +316,11 @@ class SourceNode(Struct, frozen=True, tag=True):
 
 
 class StageNode(Struct, frozen=True, tag=True):
-    """One stage of a flow; ``args`` by the parameter names of the stage table."""
+    """One stage of a flow; ``args`` by the parameter names of the stage table.
+
+    ``rounds``, here and below, are those of the loops around, the outermost first, from 0; only
+    an unrolled graph has them.
+    """
 
     flow: str
     stage: str
@@ -324,6 +328,7 @@ class StageNode(Struct, frozen=True, tag=True):
     args: dict[str, Arg]
     row: types.Record
     place: Place
+    rounds: tuple[int, ...] = ()
 
 
 class ConcatNode(Struct, frozen=True, tag=True):
@@ -333,6 +338,7 @@ class ConcatNode(Struct, frozen=True, tag=True):
     inputs: tuple[int, ...]
     row: types.Record
     place: Place
+    rounds: tuple[int, ...] = ()
 
 
 class CheckNode(Struct, frozen=True, tag=True):
@@ -342,6 +348,7 @@ class CheckNode(Struct, frozen=True, tag=True):
     input: int
     row: types.Record
     place: Place
+    rounds: tuple[int, ...] = ()
 
 
 class EntryNode(Struct, frozen=True, tag=True):
@@ -370,6 +377,32 @@ class LoopNode(Struct, frozen=True, tag=True):
     keep: str
     row: types.Record
     place: Place
+
+
+class RoundNode(Struct, frozen=True, tag=True):
+    """Where rows enter a round of an unrolled loop, the last of ``rounds``.
+
+    Rows for which ``until`` holds leave the loop; with ``keep`` "all" so does a copy of the rest.
+    """
+
+    flow: str
+    input: int
+    until: Expr | None
+    keep: str
+    row: types.Record
+    place: Place
+    rounds: tuple[int, ...]
+
+
+class LeaveNode(Struct, frozen=True, tag=True):
+    """The end of an unrolled loop of ``times`` rounds: all that left it, and the rest."""
+
+    flow: str
+    input: int
+    times: int
+    row: types.Record
+    place: Place
+    rounds: tuple[int, ...] = ()
 
 
 class Metric(Struct, frozen=True, tag=True):
@@ -411,7 +444,10 @@ class SinkNode(Struct, frozen=True, tag=True):
     place: Place
 
 
-Node: TypeAlias = SourceNode | StageNode | ConcatNode | CheckNode | EntryNode | LoopNode | SinkNode
+Node: TypeAlias = (
+    SourceNode | StageNode | ConcatNode | CheckNode | EntryNode | LoopNode | RoundNode | LeaveNode
+    | SinkNode
+)  # fmt: skip
 
 
 class Graph(Struct, frozen=True):
@@ -443,15 +479,22 @@ def inputs_of(node: Node) -> tuple[int, ...]:
 
 
 def label_of(node: Node) -> str:
-    """What a node is called in the funnel and the record: ``pairs: ask``."""
+    """What a node is called in the funnel and the record: ``pairs: ask``.
+
+    In a loop the rounds stand behind it, from 1: ``better.rewrite: ask (round 2)``.
+    """
     match node:
         case SourceNode() | SinkNode():
             return node.name
-        case ConcatNode():
-            return f"{node.flow}: concat"
-        case CheckNode():
-            return f"{node.flow}: row"
         case LoopNode() | EntryNode():
             return f"{node.flow}: loop"
+        case ConcatNode():
+            name = "concat"
+        case CheckNode():
+            name = "row"
+        case RoundNode() | LeaveNode():
+            name = "loop"
         case StageNode():
-            return f"{node.flow}: {node.stage}"
+            name = node.stage
+    rounds = ".".join(str(number + 1) for number in node.rounds)
+    return f"{node.flow}: {name} (round {rounds})" if rounds else f"{node.flow}: {name}"

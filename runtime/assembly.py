@@ -6,6 +6,7 @@ inputs, settings without sense, variables that are not set.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,17 @@ from typing import Any
 from msgspec import Struct
 
 from dpipe.lang import graph
-from dpipe.lang.graph import CheckNode, ConcatNode, Graph, SinkNode, SourceNode, StageNode, label_of
+from dpipe.lang.graph import (
+    CheckNode,
+    ConcatNode,
+    Graph,
+    LeaveNode,
+    RoundNode,
+    SinkNode,
+    SourceNode,
+    StageNode,
+    label_of,
+)
 from dpipe.runtime import content
 from dpipe.runtime.asking import Asker
 from dpipe.runtime.embedding import Embeddings
@@ -27,7 +38,7 @@ from dpipe.runtime.python import load
 from dpipe.runtime.record import Project
 from dpipe.runtime.settings import Settings
 from dpipe.runtime.sources.base import Context, Source, open_source
-from dpipe.runtime.stages import STAGES, ask
+from dpipe.runtime.stages import STAGES, ask, loop
 from dpipe.runtime.stages.base import Step, Task
 from dpipe.runtime.stages.context import StageContext
 from dpipe.runtime.writing import Told, Writing
@@ -44,6 +55,11 @@ class Frame(Struct, frozen=True):
     expressions: Expressions
     project: Project
     settings: Settings
+
+    @property
+    def name(self) -> str:
+        """The program's place in its project, by which its runs know each other."""
+        return os.path.relpath(Path(self.program.file).absolute(), self.project.root)
 
     def nodes(self) -> Iterator[tuple[int, graph.Node]]:
         return ((index, self.program.nodes[index]) for index in self.wiring.nodes)
@@ -137,16 +153,28 @@ def _part(
         case SinkNode():
             seed = frame.settings.seed
             return Writing(node, frame.expressions, models.embeddings.vectors, told, seed=seed)
+        case RoundNode():
+            stage = loop.as_stage(node)
+            return loop.build_round(stage, _context(stage, frame, models))
+        case LeaveNode():
+            return loop.build_leave(node)
         case StageNode():
             return _stage(index, node, frame, models)
         case _:
-            raise UsageError(f"{node.place}: `loop` cannot be run yet")
+            raise TypeError(f"not a node of an unrolled graph: {node!r}")
+
+
+def _context(node: StageNode, frame: Frame, models: Models) -> StageContext:
+    known = content.Program(frame.program.defs, frame.params)
+    salt = content.salt_of(frame.settings.seed, node, known)
+    embeddings = models.embeddings
+    return StageContext(
+        label_of(node), frame.expressions, salt, embeddings.embed, embeddings.vectors
+    )
 
 
 def _stage(index: int, node: StageNode, frame: Frame, models: Models) -> Step | Task:
-    known = content.Program(frame.program.defs, frame.params)
-    salt = content.salt_of(frame.settings.seed, node, known)
-    context = StageContext(label_of(node), frame.expressions, salt, models.embeddings.embed)
+    context = _context(node, frame, models)
     if node.stage == "ask":
         ahead = 1 if index in frame.wiring.above_limits else ask.AHEAD
         return ask.build(node, context, _asking(frame, models), ahead=ahead)

@@ -19,9 +19,9 @@ from dpipe.runtime.events import NodeCount
 from dpipe.runtime.fit import Fitter
 from dpipe.runtime.flow import DEPTH, End, Fused, Line, Tee, put_all, rows_in
 from dpipe.runtime.ledger import Tally
-from dpipe.runtime.plan import Edge, Wiring, unbounded
+from dpipe.runtime.plan import Edge, Wiring, only_looked_at, unbounded
 from dpipe.runtime.stages.base import Step, Task, Unwanted
-from dpipe.runtime.values import Batch, Reject, Row, key_of
+from dpipe.runtime.values import Batch, Item, Reject, Row, key_of
 
 
 class Batches(Protocol):
@@ -75,7 +75,7 @@ class Feed:
                 self._left -= 1
                 self.tally.passed += 1
                 self.tally.left += 1
-            else:
+            elif isinstance(item, Reject):
                 self.tally.lose(f"failed:{item.outcome}")
         return taken
 
@@ -96,8 +96,8 @@ class Concat:
                 await out.put([_in_branch(item, str(branch)) for item in batch])
 
 
-def _in_branch(item: Row | Reject, branch: str) -> Row | Reject:
-    if isinstance(item, Reject):
+def _in_branch(item: Item, branch: str) -> Item:
+    if not isinstance(item, Row):
         return item
     return Row(item.values, key_of(item.key, branch), item.place)
 
@@ -190,15 +190,16 @@ class Executor:
     def _into(self, edge: Edge) -> End:
         part = self._parts[edge.reader]
         if _is_step(part):
-            return Fused(part, self._end_of(edge.reader))  # type: ignore[arg-type]
+            carries = edge.reader in self._wiring.carrying
+            return Fused(part, self._end_of(edge.reader), carries=carries)  # type: ignore[arg-type]
         depth = inf if edge in self._unbounded else DEPTH
         line = self._lines[edge] = Line(self._tally_over(edge), depth)
         return line
 
     def _tally_over(self, edge: Edge) -> Tally | None:
         """The count that rows over an edge go into: none where they are only looked at."""
-        only_looked_at = isinstance(self._program.nodes[edge.reader], StageNode) and edge.slot > 0
-        return None if only_looked_at else self._parts[edge.reader].tally
+        looked_at = only_looked_at(self._program.nodes[edge.reader], edge.slot)
+        return None if looked_at else self._parts[edge.reader].tally
 
     # -- tasks -----------------------------------------------------------------------------------
 
@@ -230,7 +231,7 @@ class Executor:
                 others = dict(zip(_inputs(node), map(LookedAt, lines[1:]), strict=True))
                 await part.run(lines[0], out, others)
                 for other in others.values():
-                    await put_all(other.rejects, out)
+                    await put_all(other.passing, out)
             case _:
                 await part.run(lines[0])
 
@@ -240,10 +241,13 @@ class Executor:
 
 
 class LookedAt:
-    """Another flow as a stage sees it; its rejects go on behind the stage's own rows."""
+    """The rows of another flow, as a stage sees them.
+
+    What is no row goes on behind the stage's own rows.
+    """
 
     def __init__(self, line: Line) -> None:
-        self.rejects: list[Row | Reject] = []
+        self.passing: Batch = []
         self._line = line
 
     def __aiter__(self) -> Self:
@@ -251,7 +255,7 @@ class LookedAt:
 
     async def __anext__(self) -> Batch:
         batch = await anext(self._line)
-        self.rejects += [item for item in batch if isinstance(item, Reject)]
+        self.passing += [item for item in batch if not isinstance(item, Row)]
         return [item for item in batch if isinstance(item, Row)]
 
 

@@ -93,17 +93,21 @@ class Line:
 
 
 class Fused:
-    """A step that runs in its writer's ``put``: no channel, no task switch."""
+    """A step that runs in its writer's ``put``: no channel, no task switch.
 
-    def __init__(self, step: Step, then: End) -> None:
+    Where it ``carries`` what leaves a loop, that is wanted even when the step is full.
+    """
+
+    def __init__(self, step: Step, then: End, *, carries: bool = False) -> None:
         self._step = step
         self._then = then
+        self._carries = carries
 
     async def put(self, batch: Batch) -> None:
         fed = self._step.feed(batch)
         if fed:
             await self._then.put(fed)
-        if self._step.full:
+        if self._step.full and not self._carries:
             raise Unwanted
 
     async def close(self) -> None:
@@ -117,7 +121,8 @@ class Fused:
 class Tee:
     """Several readers of one flow, served at the pace of the slowest.
 
-    ``rejects_to`` is the place in ``ends`` of the branch that leads to the rejects' sink.
+    ``rejects_to`` is the place in ``ends`` of the branch that takes what is no row: it leads to
+    the rejects' sink.
     """
 
     def __init__(self, ends: Sequence[End], rejects_to: int) -> None:

@@ -10,8 +10,9 @@ class Tally:
 
     Invariant: ``entered == passed + sum(reasons)``. ``passed`` counts the rows that went on,
     ``left`` the rows that came out: more where rows multiply, fewer where they fold. Reasons are
-    ``filtered``, ``duplicate``, ``outvoted``, ``surplus`` (beyond a limit, or no longer wanted),
-    ``empty`` (a list or text without parts) and ``failed:OUTCOME``.
+    ``filtered``, ``duplicate``, ``contaminated`` (shared with a benchmark), ``unmatched`` (by a
+    join), ``done`` (left a loop, since ``until`` held), ``outvoted``, ``surplus`` (beyond a limit,
+    or no longer wanted), ``empty`` (a list or text without parts) and ``failed:OUTCOME``.
     """
 
     __slots__ = ("entered", "left", "passed", "reasons")

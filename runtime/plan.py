@@ -16,7 +16,16 @@ from typing import Any
 from msgspec import Struct
 
 from dpipe.lang import graph, types
-from dpipe.lang.graph import Graph, Node, SinkNode, SourceNode, StageNode, inputs_of
+from dpipe.lang.graph import (
+    Graph,
+    LeaveNode,
+    Node,
+    RoundNode,
+    SinkNode,
+    SourceNode,
+    StageNode,
+    inputs_of,
+)
 from dpipe.runtime.errors import Misfit, NoValue, UsageError
 from dpipe.runtime.expressions import Expressions, parts_of
 from dpipe.runtime.fit import fit, from_text
@@ -125,14 +134,16 @@ class Wiring(Struct, frozen=True):
     """The nodes that the chosen sinks need, and how rows go between them.
 
     ``readers`` are in the order of the program; ``rejects_to`` is, per node, the place in them of
-    the branch that leads to the first sink; all rows of the nodes ``above_limits`` meet a
-    ``limit(n)``.
+    the branch that leads to the first sink, if it can be where rows are not only looked at; all
+    rows of the nodes ``above_limits`` meet a ``limit(n)``; what leaves a loop may come through
+    the nodes that are ``carrying``.
     """
 
     nodes: tuple[int, ...]
     readers: Mapping[int, tuple[Edge, ...]]
     rejects_to: Mapping[int, int]
     above_limits: frozenset[int]
+    carrying: frozenset[int]
 
 
 def wire(program: Graph, sinks: Sequence[int]) -> Wiring:
@@ -142,18 +153,13 @@ def wire(program: Graph, sinks: Sequence[int]) -> Wiring:
     for index in nodes:
         for slot, writer in enumerate(inputs_of(program.nodes[index])):
             readers[writer].append(Edge(index, slot, writer))
-    first = _first_sinks(nodes, readers, sinks)
-    rejects_to = {
-        index: min(range(len(edges)), key=lambda at: first[edges[at].reader])
-        for index, edges in readers.items()
-        if edges
-    }
     edges = {index: tuple(edges) for index, edges in readers.items()}
     return Wiring(
         nodes,
         edges,
-        rejects_to,
+        _rejects_to(program, nodes, edges, sinks),
         _above_limits(program, nodes, edges),
+        _carrying(program, nodes),
     )
 
 
@@ -169,15 +175,52 @@ def _ancestors(program: Graph, indices: Iterable[int]) -> set[int]:
     return found
 
 
-def _first_sinks(
-    nodes: Sequence[int], readers: Mapping[int, Sequence[Edge]], sinks: Sequence[int]
+def _rejects_to(
+    program: Graph,
+    nodes: Sequence[int],
+    readers: Mapping[int, Sequence[Edge]],
+    sinks: Sequence[int],
 ) -> dict[int, int]:
-    """For each node the place in ``sinks`` of the first one that its rows are bound for."""
-    first = {index: place for place, index in enumerate(sinks)}
+    """For each node the place of the edge to the first sink.
+
+    Of several edges to it the one on whose way rows are least often only looked at.
+    """
+    ways = {index: (place, 0) for place, index in enumerate(sinks)}
+    found: dict[int, int] = {}
     for index in reversed(nodes):
-        if index not in first:
-            first[index] = min(first[edge.reader] for edge in readers[index])
-    return first
+        if edges := readers[index]:
+            onward = [_way(program, edge, ways[edge.reader]) for edge in edges]
+            ways[index] = min(onward)
+            found[index] = onward.index(ways[index])
+    return found
+
+
+def _way(program: Graph, edge: Edge, onward: tuple[int, int]) -> tuple[int, int]:
+    """Over an edge: which sink comes first, and how often rows are only looked at."""
+    sink, looked_at = onward
+    return sink, looked_at + only_looked_at(program.nodes[edge.reader], edge.slot)
+
+
+def only_looked_at(node: Node, slot: int) -> bool:
+    """Whether a node reads the rows of an input, as of ``against:``, without taking them over."""
+    return isinstance(node, StageNode) and slot > 0
+
+
+def _carrying(program: Graph, nodes: Sequence[int]) -> frozenset[int]:
+    """The nodes that see what has left a loop around them."""
+    given: dict[int, set[int]] = {}  # by node, the loops of which something may have left
+    carrying: set[int] = set()
+    for index in nodes:
+        node = program.nodes[index]
+        loops = {loop for before in inputs_of(node) for loop in given[before]}
+        if loops:
+            carrying.add(index)
+        if isinstance(node, RoundNode) and (node.until is not None or node.keep == "all"):
+            loops.add(len(node.rounds))
+        elif isinstance(node, LeaveNode):
+            loops.discard(len(node.rounds) + 1)
+        given[index] = loops
+    return frozenset(carrying)
 
 
 def reading_order(node: Node) -> tuple[int, ...]:

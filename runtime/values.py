@@ -1,7 +1,8 @@
-"""Rows and rejects, the two things that travel between stages.
+"""Rows, and what travels among them.
 
-A batch is a list of them in source order. A reject is made where a row ends and travels on, in
-its row's place, to the first sink that the row was bound for; every stage between passes it by.
+A batch is a list of items in source order. Only rows are worked on: every stage passes the other
+items by, in their places. A reject is made where a row ends and travels on to the first sink that
+the row was bound for; a leaver is a row that has left a loop before its last round.
 """
 
 from __future__ import annotations
@@ -26,9 +27,6 @@ Outcome = Literal[
     "unavailable",
 ]
 """How a reply ends; only ``ok`` becomes a value."""
-
-Reason = Literal["filtered", "duplicate", "outvoted", "surplus", "failed"]
-"""Why a row that entered a stage did not leave it; ``failed`` rows are rejects."""
 
 
 class Row:
@@ -72,7 +70,17 @@ class Reject(Struct, frozen=True):
     reply: str | None = None
 
 
-Item: TypeAlias = Row | Reject
+class Leaver(Struct, frozen=True):
+    """A row on its way to the end of a loop; ``loop`` counts the loops around, itself included."""
+
+    row: Row
+    loop: int
+
+
+Passing: TypeAlias = Reject | Leaver
+"""What is not worked on."""
+
+Item: TypeAlias = Row | Passing
 Batch: TypeAlias = list[Item]
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 import trio
 
 from dpipe.runtime.answerers import Failed, Result, Seat
-from dpipe.runtime.asking import Asker, Query, Question
+from dpipe.runtime.asking import Asker, Draw, Query, Question
 from dpipe.runtime.values import Row, Values
 
 T = TypeVar("T")
@@ -22,10 +22,11 @@ class RowQuestion:
         asker: Asker,
         row: Row,
         question: Question,
-        draw: tuple[int, int],
+        draw: Draw,
         retry: Mapping[str, int],
     ) -> None:
-        """``draw`` is the prompt's ordinal, and which of the stage's equal questions this is."""
+        """``draw`` is the prompt's ordinal, the rounds of the loops around, and which of the
+        stage's equal questions this is."""
         self.asker = asker
         self.row = row
         self._question = question

@@ -100,10 +100,11 @@ class Writing:
         for item in batch:
             if isinstance(item, Reject):
                 self._reject(item)
-            elif values is None:
-                self._put(item)
-            else:
-                self._count(item, next(values))
+            elif isinstance(item, Row):
+                if values is None:
+                    self._put(item)
+                else:
+                    self._count(item, next(values))
 
     def _put(self, row: Row) -> None:
         assert self._output is not None

@@ -28,7 +28,7 @@ from dpipe.runtime.models.protocol import Request
 from dpipe.runtime.rendering import renderer
 from dpipe.runtime.stages.base import Outlet, Unwanted
 from dpipe.runtime.stages.context import StageContext
-from dpipe.runtime.values import Batch, Reject, Row, Values
+from dpipe.runtime.values import Batch, Item, Leaver, Reject, Row, Values
 from dpipe.runtime.voices import (
     LiveVoices,
     RecalledVoices,
@@ -53,7 +53,8 @@ End: TypeAlias = Row | Reject | OutVoted
 class Asked(Struct, frozen=True):
     """What an ``ask`` does, compiled.
 
-    ``drawn`` says that equal questions are asked anew, ``listed`` that a row has a list of them.
+    ``drawn`` says that equal questions are asked anew, ``listed`` that a row has a list of them;
+    ``rounds`` are those of the loops around.
     """
 
     label: str
@@ -63,6 +64,7 @@ class Asked(Struct, frozen=True):
     drawn: bool
     listed: bool
     retry: Mapping[str, int]
+    rounds: tuple[int, ...] = ()
     when: Callable[[Row], bool] | None = None
     reasoning: str | None = None
     on_error: Literal["reject", "null", "fail"] = "reject"
@@ -104,7 +106,7 @@ class Ask:
 
     # -- rows in ---------------------------------------------------------------------------------
 
-    async def _take(self, item: Row | Reject, nursery: trio.Nursery) -> None:
+    async def _take(self, item: Item, nursery: trio.Nursery) -> None:
         """Give an item its place in the line, and begin its answer where it needs one."""
         while len(self._line) >= self._at_once() * self._ahead:
             await self._change.wait()
@@ -135,12 +137,11 @@ class Ask:
             slot.fill(Reject(asked.label, "error", str(reason), row.place, row.values))
             return None
         slot.done = False
-        return [
-            RowQuestion(
-                self._asker, row, question, (prompt, self._ordinal(prompt, question)), asked.retry
-            )
-            for prompt, question in questions
-        ]
+        return [self._asked_of(row, prompt, question) for prompt, question in questions]
+
+    def _asked_of(self, row: Row, prompt: int, question: Question) -> RowQuestion:
+        draw = (prompt, *self._asked.rounds, self._ordinal(prompt, question))
+        return RowQuestion(self._asker, row, question, draw, self._asked.retry)
 
     def _ordinal(self, prompt: int, question: Question) -> int:
         """Which of the stage's equal questions this is, in row order."""
@@ -246,13 +247,13 @@ def as_list(results: Sequence[Result]) -> Result:
 
 
 class Slot:
-    """An item's place in the line; a reject that passes by is done from the start."""
+    """An item's place in the line; what passes by is done from the start."""
 
     __slots__ = ("done", "end", "entered")
 
-    def __init__(self, item: Row | Reject) -> None:
+    def __init__(self, item: Item) -> None:
         self.entered = isinstance(item, Row)
-        self.end: End = item
+        self.end: End | Leaver = item
         self.done = True
 
     def fill(self, end: End) -> None:
@@ -306,6 +307,7 @@ def build(
         drawn=any(seat.options.get("temperature") != 0 for seat in seats),
         listed="over" in node.args,
         retry={**RETRY, **context.constant(node, "retry", {})},
+        rounds=node.rounds,
         when=None if when is None else context.over(when, "when"),
         reasoning=reasoning,
         on_error=context.constant(node, "on_error", "reject"),
@@ -327,8 +329,10 @@ class _Binder:
         self.sampling = sampling
 
 
-Rendered: TypeAlias = Callable[[Row], Callable[[Any], tuple[int, Question]]]
-"""For a row, a function of its element: the prompt's ordinal and the question."""
+OfElement: TypeAlias = Callable[[Any], tuple[int, Question]]
+"""The prompt's ordinal and the question to an element; to None without ``over:``."""
+
+Rendered: TypeAlias = Callable[[Row], OfElement]
 
 
 def _prompted(node: graph.StageNode, context: StageContext, program: Program) -> Prompted:
@@ -351,12 +355,21 @@ def _rendered(arg: graph.Arg, context: StageContext, program: Program, place: st
         case graph.PromptCall():
             return _call(arg, context, program, place)
         case graph.PromptChoice(test, then, otherwise):
-            chooses = context.over(test, f"{place}.if")
+            chooses = context.over(graph.Lambda(_each(arg) or "", test), f"{place}.if")
             yes = _rendered(then, context, program, f"{place}.then")
             no = _rendered(otherwise, context, program, f"{place}.else")
-            return lambda row: (yes if chooses(row) else no)(row)
+            return lambda row: _chosen(chooses(row), yes(row), no(row))
         case _:
             raise TypeError(f"not a prompt: {arg!r}")
+
+
+def _each(arg: graph.PromptCall | graph.PromptChoice) -> str | None:
+    """The name of the element in the arguments and tests of a prompt."""
+    return arg.each if isinstance(arg, graph.PromptCall) else _each(arg.then)
+
+
+def _chosen(test: Callable[[Any], bool], yes: OfElement, no: OfElement) -> OfElement:
+    return lambda element: (yes if test(element) else no)(element)
 
 
 def _call(call: graph.PromptCall, context: StageContext, program: Program, place: str) -> Rendered:
@@ -370,7 +383,7 @@ def _call(call: graph.PromptCall, context: StageContext, program: Program, place
     lambdas = (graph.Lambda(call.each, arg) for arg in call.args)
     functions = [context.over(each, at) for each, at in zip(lambdas, places, strict=True)]
 
-    def for_row(row: Row) -> Callable[[Any], tuple[int, Question]]:
+    def for_row(row: Row) -> OfElement:
         of = [function(row) for function in functions]
         return lambda element: (call.ordinal, render(tuple([one(element) for one in of])))
 

@@ -2,7 +2,7 @@
 
 A step is plain code over batches: the executor runs the steps between two tasks as one function.
 A task waits (for models, for other flows) and runs on its own. Both keep the order of the rows,
-pass every ``Reject`` on in its place, and count each row that enters in their ``tally``.
+pass everything else on in its place, and count each row that enters in their ``tally``.
 """
 
 from __future__ import annotations

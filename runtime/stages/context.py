@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from dpipe.lang import graph
 from dpipe.runtime.expressions import Expressions, OverRow
+from dpipe.runtime.figures import Vectors
 from dpipe.runtime.values import key_of
 
 Embed: TypeAlias = Callable[[graph.One, Sequence[str]], Awaitable[list[list[float]]]]
@@ -28,6 +29,7 @@ class StageContext(Struct, frozen=True):
     expressions: Expressions
     salt: bytes
     embed: Embed | None = None
+    vectors: Vectors | None = None
 
     def over(self, arg: graph.Arg, place: str = "") -> OverRow:
         """An argument over the row; ``place`` keeps the draws of a stage's arguments apart."""

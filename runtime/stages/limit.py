@@ -15,14 +15,14 @@ from dpipe.runtime.expressions import OverRow
 from dpipe.runtime.ledger import Tally
 from dpipe.runtime.stages.context import StageContext
 from dpipe.runtime.stages.step import Gathering, reject
-from dpipe.runtime.values import Batch, Row
+from dpipe.runtime.values import Batch, Leaver, Row
 
 
 class Limit:
     """The first ``n`` rows, or ``n`` of each value of ``per``.
 
     ``full`` once no row can go on any more; with ``per`` only where ``members`` are all its
-    values. What comes then is surplus, rejects too.
+    values. What comes then is surplus, rejects too; only what leaves a loop goes on.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Limit:
         for item in batch:
             if isinstance(item, Row):
                 self._take(item, out)
-            elif not self.full:
+            elif isinstance(item, Leaver) or not self.full:
                 out.append(item)
         return out
 

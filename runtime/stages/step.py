@@ -33,7 +33,7 @@ class RowStep(ABC):
         out: Batch = []
         entered = passed = left = 0
         for item in batch:
-            if isinstance(item, Reject):
+            if not isinstance(item, Row):
                 out.append(item)
                 continue
             entered += 1
@@ -59,7 +59,7 @@ class RowStep(ABC):
 
 
 class Gathering(ABC):
-    """Holds the rows until all are there. Rejects pass on at once, before every row."""
+    """Holds the rows until all are there. Other items pass on at once, before every row."""
 
     full = False
 
@@ -78,7 +78,7 @@ class Gathering(ABC):
     def feed(self, batch: Batch) -> Batch:
         out: Batch = []
         for item in batch:
-            if isinstance(item, Reject):
+            if not isinstance(item, Row):
                 out.append(item)
                 continue
             self.tally.entered += 1
