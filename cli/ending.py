@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +10,7 @@ import click
 from dpipe.cli import amounts
 from dpipe.cli.console import escape
 from dpipe.cli.funnel import summary
+from dpipe.runtime.events import AnyEvent, RowRejected
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -18,24 +19,66 @@ if TYPE_CHECKING:
     from dpipe.runtime.run import RunResult
 
 _COLOURS = {"done": "green", "failed": "red"}
+_EXAMPLES = 3
 
 
-def ending(file: str, result: RunResult, stand_ins: Collection[str], width: int) -> Iterator[str]:
-    """The lines; ``stand_ins`` are the models of the run that were simulated."""
+class Examples:
+    """A listener that keeps the first few rejects."""
+
+    def __init__(self) -> None:
+        self.kept: list[RowRejected] = []
+
+    def __call__(self, event: AnyEvent) -> None:
+        if isinstance(event, RowRejected) and len(self.kept) < _EXAMPLES:
+            self.kept.append(event)
+
+
+def ending(
+    file: str,
+    result: RunResult,
+    examples: Sequence[RowRejected],
+    stand_ins: Collection[str],
+    width: int,
+) -> Iterator[str]:
+    """The lines; ``examples`` of rejects, ``stand_ins`` are the models that were simulated."""
     status = click.style(result.status, fg=_COLOURS.get(result.status, "yellow"), bold=True)
     yield f"{click.style(file, bold=True)}: {status} in {amounts.duration(result.seconds)}"
     files = {output.path: output.rows for output in result.outputs}
     yield from summary(result.nodes, files, result.models, width, result.recalled)
-    if notes := list(_notes(result, stand_ins)):
+    if result.rejects:
         yield ""
-        yield from (click.style(note, fg="yellow") for note in notes)
+        yield from _failures(result, examples, width)
+    for note in _notes(result, stand_ins):
+        yield ""
+        yield click.style(click.wrap_text(note, width), fg="yellow")
+
+
+def _failures(result: RunResult, examples: Sequence[RowRejected], width: int) -> Iterator[str]:
+    """How many rows failed, where that is told, a few of them, and whether to try again."""
+    count = sum(result.rejects.values())
+    files = ", ".join(map(escape, result.rejects))
+    told = f"{amounts.count(count, 'row')} failed; what and why is in {files}:"
+    yield click.style(click.wrap_text(told, width), fg="red")
+    for reject in examples:
+        yield _cut(f"  {escape(reject.place)}  {escape(_why(reject))}", width)
+    if count > len(examples):
+        yield "  …"
+    if any(reject.outcome != "error" for reject in examples):
+        yield "run the program again to ask anew for the rows that a model failed"
+
+
+def _why(reject: RowRejected) -> str:
+    how = "" if reject.outcome == "error" else f"{reject.outcome.replace('_', ' ')}: "
+    return f"{reject.stage}: {how}{reject.message}"
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _notes(result: RunResult, stand_ins: Collection[str]) -> Iterator[str]:
     if result.message:
         yield escape(result.message)
-    if result.rejects:
-        yield _lost(result)
     if stand_ins:
         names = " and ".join(map(escape, stand_ins))
         were = "was" if len(stand_ins) == 1 else "were"
@@ -49,16 +92,6 @@ def stand_ins(record: RunRecord) -> list[str]:
 
 def _is_simulated(model: JsonValue) -> bool:
     return isinstance(model, dict) and str(model.get("url", "")).startswith("simulated:")
-
-
-def _lost(result: RunResult) -> str:
-    count = sum(result.rejects.values())
-    files = ", ".join(map(escape, result.rejects))
-    them = "it" if count == 1 else "them"
-    return (
-        f"{amounts.count(count, 'row')} failed: the reasons are in {files}; "
-        f"run the program again to ask for {them} anew"
-    )
 
 
 def as_json(result: RunResult) -> str:

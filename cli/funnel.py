@@ -105,8 +105,17 @@ def tell_reasons(reasons: Mapping[str, int]) -> Iterator[str]:
         if count := reasons.get(reason):
             yield click.style(f"{amounts.count(count)} {word}", dim=True)
     if failed := _failures(reasons):
-        details = ", ".join(_outcome(*item) for item in sorted(failed.items(), key=_most_first))
-        yield click.style(f"{amounts.count(sum(failed.values()))} failed ({details})", fg="red")
+        text = f"{amounts.count(sum(failed.values()))} failed{_details(failed)}"
+        yield click.style(text, fg="red")
+
+
+def _details(failed: Mapping[str, int]) -> str:
+    """How they failed, the most frequent first; a plain error needs no word of its own."""
+    outcomes = sorted(failed.items(), key=_most_first)
+    if len(outcomes) > 1:
+        return f" ({', '.join(_outcome(*item) for item in outcomes)})"
+    only = outcomes[0][0]
+    return "" if only == "error" else f" ({only.replace('_', ' ')})"
 
 
 def _failures(reasons: Mapping[str, int]) -> dict[str, int]:
@@ -136,7 +145,7 @@ def asked(models: Iterable[Model], recalled: int = 0) -> Iterator[str]:
     """A line a model with what it was asked and what that cost, then what cost nothing."""
     for model in models:
         parts = [amounts.count(model.calls, "call")]
-        if model.calls:
+        if model.input_tokens or model.output_tokens:
             parts.append(amounts.tokens(model.input_tokens, model.output_tokens))
         if model.cost is not None:
             parts.append(amounts.money(model.cost))

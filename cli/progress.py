@@ -14,9 +14,15 @@ from dpipe.runtime import events
 _WINDOW = 10.0
 """Seconds that a rate looks back."""
 
+_WORTH_TELLING = 3
+"""Calls in a row that went wrong."""
+
 
 class Standing:
-    """A listener that keeps the latest facts of a run."""
+    """A listener that keeps the latest facts of a run.
+
+    ``troubles`` are the models whose last calls went wrong: how many in a row, and what it was.
+    """
 
     def __init__(self) -> None:
         self.program = ""
@@ -26,6 +32,7 @@ class Standing:
         self.share: float | None = None
         self.failed = 0
         self.last_failure: events.RowRejected | None = None
+        self.troubles: dict[str, tuple[int, str]] = {}
         self._past: deque[tuple[float, list[int]]] = deque()
 
     def __call__(self, event: events.AnyEvent) -> None:
@@ -35,9 +42,19 @@ class Standing:
         elif isinstance(event, events.RowRejected):
             self.failed += 1
             self.last_failure = event
+        elif isinstance(event, events.CallEnded):
+            self._note(event)
         elif isinstance(event, events.Progress):
             self.nodes, self.models, self.share = event.nodes, event.models, event.share
             self._remember()
+
+    def _note(self, call: events.CallEnded) -> None:
+        """Keep how many calls of a model went wrong in a row, and how the last one did."""
+        if call.outcome == "ok":
+            self.troubles.pop(call.model, None)
+        else:
+            in_a_row, _ = self.troubles.get(call.model, (0, ""))
+            self.troubles[call.model] = (in_a_row + 1, call.outcome)
 
     def _remember(self) -> None:
         self._past.append((self.elapsed, [_settled(node) for node in self.nodes]))
@@ -90,14 +107,15 @@ def _settled(node: events.NodeCount) -> int:
 
 def one_line(now: Standing) -> str:
     """Where a run stands, for a log: no colour, no cursor."""
-    return " · ".join([amounts.duration(now.elapsed), *_pace(now), *map(model_line, now.models)])
+    parts = [amounts.duration(now.elapsed), *_pace(now), *map(model_line, now.models)]
+    return " · ".join([*parts, *_troubles(now)])
 
 
 def block(now: Standing, width: int, height: int) -> Iterator[str]:
     """Where a run stands, for a terminal: a line a stage, a line a model, the pace."""
     yield click.style(escape(now.program), bold=True)
     yield ""
-    shown = now.nodes[: max(1, height - 8 - len(now.models))]
+    shown = now.nodes[: max(1, height - 8 - 2 * len(now.models))]
     labels = max((len(node.label) for node in shown), default=0)
     for node in shown:
         yield _stage_line(node, min(labels, width // 2))
@@ -107,6 +125,8 @@ def block(now: Standing, width: int, height: int) -> Iterator[str]:
     for model in now.models:
         yield f"  {model_line(model)}"
     yield "  " + " · ".join([amounts.duration(now.elapsed), *_pace(now)])
+    for trouble in _troubles(now):
+        yield click.style(f"  {trouble}", fg="yellow")
     if now.last_failure is not None:
         yield click.style(f"  last failure: {_failure(now.last_failure)}", fg="yellow")
 
@@ -127,7 +147,7 @@ def _stage_line(node: events.NodeCount, labels: int) -> str:
 def model_line(model: events.ModelCount) -> str:
     """``writer 312 calls, 84k tokens in, 12k out, $0.12, 16 in flight``"""
     parts = [amounts.count(model.calls, "call")]
-    if model.calls:
+    if model.input_tokens or model.output_tokens:
         parts.append(amounts.tokens(model.input_tokens, model.output_tokens))
     if model.cost is not None:
         parts.append(amounts.money(model.cost))
@@ -144,6 +164,13 @@ def _pace(now: Standing) -> Iterator[str]:
         yield f"{amounts.count(now.failed)} failed"
     if (left := now.seconds_left) is not None:
         yield f"about {amounts.duration(left)} left"
+
+
+def _troubles(now: Standing) -> Iterator[str]:
+    for name, (in_a_row, outcome) in now.troubles.items():
+        if in_a_row >= _WORTH_TELLING:
+            calls = f"the last {amounts.count(in_a_row)} calls of {escape(name)}"
+            yield f"{calls} failed ({outcome}); trying again"
 
 
 def _failure(rejected: events.RowRejected) -> str:

@@ -65,14 +65,15 @@ def command(
     something is missing or wrong, 4 where a budget stopped it, 130 where you did.
     """
     import dpipe
-    from dpipe.cli.ending import as_json, ending
+    from dpipe.cli.ending import Examples, as_json, ending
     from dpipe.running import settings_for
 
     compiled: Compiled = ctx.meta.get(PROGRAM) or dpipe.compile(file)
     params = given_params(ctx, pairs, params_file)
     progress = settings_for(compiled, settings).progress
     with ExitStack() as watching:
-        observers: list[Listener] = [watching.enter_context(view(progress))]
+        examples = Examples()
+        observers: list[Listener] = [examples, watching.enter_context(view(progress))]
         if events is not None:
             observers.append(_events_file(events, watching))
         result = dpipe.run(
@@ -81,7 +82,8 @@ def command(
     if style == "json":
         console.say(as_json(result))
     else:
-        for line in ending(file, result, _stand_ins(file, result), console.width()):
+        names = _stand_ins(file, result)
+        for line in ending(file, result, examples.kept, names, console.width()):
             console.say(line)
     return result.exit_code
 

@@ -25,7 +25,7 @@ def lines(width: int) -> list[str]:
 def test_every_stage_tells_what_entered_left_and_why() -> None:
     assert lines(100) == [
         "                     in   out",
-        "  papers              2     1  1 failed (1 error)",
+        "  papers              2     1  1 failed",
         "  passages  chunk     1    64",
         "            where    64    60  4 filtered",
         "  pairs     ask      60    54  1 out-voted, 5 failed (3 truncated, 2 refused)",

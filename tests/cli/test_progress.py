@@ -4,7 +4,16 @@ import click
 
 from dpipe.cli.live import Plain
 from dpipe.cli.progress import Standing, block, one_line
-from dpipe.runtime.events import ModelCount, NodeCount, Progress, RowRejected, RunStarted
+from dpipe.runtime.events import (
+    AnyEvent,
+    CallEnded,
+    ModelCount,
+    NodeCount,
+    Progress,
+    RowRejected,
+    RunStarted,
+)
+from dpipe.runtime.models.protocol import Usage
 
 
 def progress(at: float, asked: int, share: float | None = None) -> Progress:
@@ -16,7 +25,7 @@ def progress(at: float, asked: int, share: float | None = None) -> Progress:
     return Progress(elapsed=at, nodes=nodes, models=models, share=share)
 
 
-def standing(*events: Progress | RowRejected) -> Standing:
+def standing(*events: AnyEvent) -> Standing:
     now = Standing()
     now(RunStarted(elapsed=0, id="1", program="qa.dpipe", params={}, sinks=()))
     for event in events:
@@ -78,6 +87,18 @@ def test_a_failure_is_shown_with_its_place_and_cannot_move_the_cursor() -> None:
     )
     lines = list(block(standing(progress(3, 50), rejected), 80, 24))
     assert "last failure: a.md:3: pairs: ask: truncated: cut \\x1b[2J" in click.unstyle(lines[-1])
+
+
+def test_an_endpoint_that_only_fails_is_told_until_it_answers() -> None:
+    def call(outcome: str) -> CallEnded:
+        return CallEnded(elapsed=4, model="writer", outcome=outcome, latency=0.1, usage=Usage())
+
+    now = standing(progress(3, 50), *[call("connection")] * 3)
+    told = "the last 3 calls of writer failed (connection); trying again"
+    assert told in one_line(now)
+    assert any(told in line for line in block(now, 80, 24))
+    now(call("ok"))
+    assert "trying again" not in one_line(now)
 
 
 def test_a_long_program_leaves_room_for_its_end() -> None:

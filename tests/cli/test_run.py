@@ -119,8 +119,21 @@ def test_rows_lost_to_failures_exit_1_and_say_where_they_are(dpipe: Dpipe, progr
     done = dpipe("run", program, "--only", "out")
     assert done.code == 1
     assert "2 failed" in done.out
-    assert "2 rows failed: the reasons are in out/kept.rejects.jsonl" in done.out
+    told = done.out[done.out.index("2 rows failed; ") :].splitlines()
+    assert told[0] == "2 rows failed; what and why is in out/kept.rejects.jsonl:"
+    assert told[1] == "  in.jsonl:4  docs: .text: expected str, found 7"
+    assert told[2].startswith("  in.jsonl:5  docs: not JSON: ")
     assert kept() == ["x one", "x three"]
+
+
+def test_what_rows_hold_cannot_move_the_cursor(dpipe: Dpipe, program: Path) -> None:
+    program.write_text(PROGRAM.replace("text: if loud", "n: int(.text), text: if loud"))
+    Path("in.jsonl").write_text('{"text": "\\u001b[2J\\u202e!"}\n')
+    done = dpipe("run", program)
+    assert done.code == 1
+    assert "\x1b" not in done.out + done.err
+    assert "\u202e" not in done.out + done.err
+    assert "\\x1b[2J" in done.out or "\\u001b[2J" in done.out
 
 
 def test_a_stand_in_is_called_one(dpipe: Dpipe, asks: Path) -> None:
