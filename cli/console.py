@@ -26,8 +26,20 @@ def _shown(found: re.Match[str]) -> str:
     return _NAMED.get(char) or (f"\\x{ord(char):02x}" if ord(char) < 256 else f"\\u{ord(char):04x}")
 
 
+def choose_colour(ctx: click.Context, choice: str) -> None:
+    """Take ``always`` or ``never`` for this command; ``auto`` leaves it to the stream."""
+    if choice != "auto":
+        ctx.color = choice == "always"
+
+
 def has_colour(stream: TextIO) -> bool:
-    """Whether to colour what goes to a stream: only a terminal, and not where NO_COLOR is set."""
+    """Whether to colour what goes to a stream: as chosen, else only on a terminal.
+
+    NO_COLOR and a dumb terminal want none.
+    """
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None and ctx.color is not None:
+        return ctx.color
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -27,12 +28,16 @@ class View(Protocol):
 def view(progress: str) -> Iterator[View]:
     """A listener that shows a run while the context lasts: live, plain, none or auto."""
     if progress == "auto":
-        progress = "live" if sys.stderr.isatty() else "plain"
+        progress = "live" if _can_redraw() else "plain"
     if progress == "live":
         with _live() as live:
             yield live
     else:
         yield Plain() if progress == "plain" else _nothing
+
+
+def _can_redraw() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _nothing(event: events.AnyEvent) -> None:
@@ -60,7 +65,8 @@ def _live() -> Iterator[View]:
     from rich.live import Live
 
     now = Standing()
-    terminal = Console(stderr=True, highlight=False)
+    colourless = not console.has_colour(sys.stderr)
+    terminal = Console(stderr=True, highlight=False, no_color=colourless)
     with Live(console=terminal, auto_refresh=False, transient=True) as live:
 
         def show(event: events.AnyEvent) -> None:

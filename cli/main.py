@@ -63,13 +63,22 @@ class Commands(click.Group):
     epilog="`dpipe COMMAND --help` tells what a command takes.",
 )
 @click.version_option(dpipe.__version__, "-V", "--version", message="dpipe %(version)s")
-def app() -> None:
+@click.option(
+    "--color",
+    type=click.Choice(("auto", "always", "never")),
+    default="auto",
+    envvar="DPIPE_COLOR",
+    help="Whether to colour what is printed.",
+)
+@click.pass_context
+def app(ctx: click.Context, /, color: str) -> None:
     """Make training data for language models from documents.
 
     A program, a .dpipe file, says where rows come from, what a model is asked about each, which
     answers are kept, and where the dataset goes. It is checked whole before the first call, can
     be stopped at any time, and goes on where it was.
     """
+    console.choose_colour(ctx, color)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -70,10 +70,12 @@ def command(
 
     compiled: Compiled = ctx.meta.get(PROGRAM) or dpipe.compile(file)
     params = given_params(ctx, pairs, params_file)
-    progress = settings_for(compiled, settings).progress
+    shown = settings_for(compiled, settings)
+    if ctx.color is None:
+        console.choose_colour(ctx, shown.color)
     with ExitStack() as watching:
         examples = Examples()
-        observers: list[Listener] = [examples, watching.enter_context(view(progress))]
+        observers: list[Listener] = [examples, watching.enter_context(view(shown.progress))]
         if events is not None:
             observers.append(_events_file(events, watching))
         result = dpipe.run(
