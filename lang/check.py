@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
@@ -29,6 +31,7 @@ class Checked(Struct):
     """
 
     graph: graph.Graph
+    tests: tuple[graph.TestDef, ...]
     rows: tuple[RowAt, ...]
     names: Names
     types: Types
@@ -63,11 +66,17 @@ class Checker:
         for file in self.program.modules:
             for decl in self._declarations(file):
                 self._declare(decl)
-        for item in self.program.modules[self.program.root].items:
-            if isinstance(item, syntax.TestItem):
-                self.tests.declare(self.program.root, item)
+        nodes = _numbered(self.flows.nodes, needed)
+        tests = self._tests(nodes)
         rows = tuple(sorted(self.flows.rows, key=lambda row: row.span))
-        return Checked(self._graph(needed), rows, self.names, self.types, self.flows.calls)
+        program = self._graph(nodes[:needed])
+        return Checked(program, tests, rows, self.names, self.types, self.flows.calls)
+
+    def _tests(self, nodes: tuple[graph.Node, ...]) -> tuple[graph.TestDef, ...]:
+        root = self.program.root
+        items = self.program.modules[root].items
+        tests = [item for item in items if isinstance(item, syntax.TestItem)]
+        return tuple(self.tests.declare(root, item, nodes) for item in tests)
 
     def _declarations(self, file: str) -> list[Decl]:
         return list(self.names.declared[file].values())
@@ -99,9 +108,8 @@ class Checker:
             place = self.place(item.name.span)
             self.params.append(graph.ParamDef(item.name.text, type, default, item.help, place))
 
-    def _graph(self, needed: int) -> graph.Graph:
-        """The nodes that sinks need; those of flows that nothing reads stand behind them."""
-        nodes = _numbered(self.flows.nodes[:needed])
+    def _graph(self, nodes: tuple[graph.Node, ...]) -> graph.Graph:
+        """The program that runs: of the nodes those that its sinks need."""
         sinks = tuple(at for at, node in enumerate(nodes) if isinstance(node, graph.SinkNode))
         return graph.Graph(
             self.program.root,
@@ -109,7 +117,7 @@ class Checker:
             self.answers.models,
             self.prompts.prompts,
             self.expressions.defs,
-            tuple(nodes),
+            nodes,
             sinks,
         )
 
@@ -122,18 +130,23 @@ def check_program(program: Program, bag: Bag) -> Checked:
 # -- which of the program's asks of a prompt a stage is ------------------------------------------
 
 
-def _numbered(nodes: list[graph.Node]) -> list[graph.Node]:
-    """Count the asks of each prompt in the order of the text, not of the graph."""
+def _numbered(nodes: Sequence[graph.Node], needed: int) -> tuple[graph.Node, ...]:
+    """Count the asks of each prompt in the order of the text, not of the graph.
+
+    Those among the first ``needed`` nodes come before all others: what no sink reads, and only
+    a test may, changes no number of theirs.
+    """
+    numbered = list(nodes)
     counts: dict[str, int] = {}
     asks = [at for at, node in enumerate(nodes) if isinstance(node, graph.StageNode)]
-    for at in sorted(asks, key=lambda at: astuple(nodes[at].place)):
+    for at in sorted(asks, key=lambda at: (at >= needed, astuple(nodes[at].place))):
         node = nodes[at]
         assert isinstance(node, graph.StageNode)
         prompt = node.args.get("prompt")
         if isinstance(prompt, graph.PromptCall | graph.PromptChoice):
             args = {**node.args, "prompt": _number(prompt, counts)}
-            nodes[at] = replace(node, args=args)
-    return nodes
+            numbered[at] = replace(node, args=args)
+    return tuple(numbered)
 
 
 def _number(

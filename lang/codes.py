@@ -138,7 +138,8 @@ CODES: dict[str, Code] = {
     "E0801": _error("unknown-source-in-given", "a test that gives a source that is not there"),
     "E0802": _error("given-row-type", "rows of a test that do not fit the source"),
     "E0803": _error("answer-type", "an answer that does not fit the prompt's result"),
-    "E0804": _error("bad-test", "a test that does not say what it should"),
+    "E0804": _error("uncovered-prompt", "a test without an answer for a prompt that it asks"),
+    "E0805": _error("bad-test", "a test that does not say what it should"),
     # when a run starts
     "P0001": _error("file-missing", "a source's file that is not there"),
     "P0002": _error("no-match", "a source's pattern that matches no file"),

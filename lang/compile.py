@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from dpipe.lang.check import check_program
 from dpipe.lang.diagnostics import Bag, Diagnostic
-from dpipe.lang.graph import Graph
+from dpipe.lang.graph import Graph, TestDef
 from dpipe.lang.lint import lint_program
 from dpipe.lang.modules import Load, load_program
 from dpipe.lang.rows import RowAt
@@ -20,6 +20,7 @@ class Compiled(Struct, frozen=True):
     diagnostics: tuple[Diagnostic, ...]
     rows: tuple[RowAt, ...]
     graph: Graph | None
+    tests: tuple[TestDef, ...] = ()
 
 
 def compile_program(file: str, load: Load, std: tuple[str, ...]) -> Compiled:
@@ -34,5 +35,6 @@ def compile_program(file: str, load: Load, std: tuple[str, ...]) -> Compiled:
         return Compiled(program.sources, tuple(bag), (), None)
     checked = check_program(program, bag)
     lint_program(program, checked, bag)
-    graph = None if bag.has_errors else checked.graph
-    return Compiled(program.sources, tuple(bag), checked.rows, graph)
+    if bag.has_errors:
+        return Compiled(program.sources, tuple(bag), checked.rows, None)
+    return Compiled(program.sources, tuple(bag), checked.rows, checked.graph, checked.tests)

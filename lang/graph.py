@@ -124,6 +124,12 @@ class Template(Expr, frozen=True):
     parts: tuple[str | Expr, ...]
 
 
+class Fail(Expr, frozen=True):
+    """In what a test answers: the call ends in this outcome and has no value."""
+
+    outcome: str
+
+
 # -- what stages are given -----------------------------------------------------------------------
 
 
@@ -281,7 +287,10 @@ class Section(Struct, frozen=True):
 
 
 class PromptDef(Struct, frozen=True):
-    """A typed model call; sections see its parameters as ``Local``s."""
+    """A typed model call, named as the root file would write it.
+
+    Its sections see its parameters as ``Local``s.
+    """
 
     name: str
     params: tuple[types.Field, ...]
@@ -460,6 +469,64 @@ class Graph(Struct, frozen=True):
     defs: dict[str, Def]
     nodes: tuple[Node, ...]
     sinks: tuple[int, ...]
+
+
+# -- tests ---------------------------------------------------------------------------------------
+
+
+class Rows(Struct, frozen=True):
+    """What a test gives in the place of a source: ``value`` is a list of its records."""
+
+    source: int
+    value: Expr
+
+
+class Answers(Struct, frozen=True):
+    """What a prompt answers in a test.
+
+    ``each`` are its calls' answers, one a call, where they are ``listed``; else it is one, which
+    answers every call. A ``Lambda`` takes the record of the prompt's bound parameters.
+    """
+
+    prompt: str
+    each: tuple[Expr, ...]
+    listed: bool
+
+
+class Part(Struct, frozen=True):
+    """An expression with its text in the program."""
+
+    text: str
+    value: Expr
+
+
+class Expect(Struct, frozen=True):
+    """What a test expects to be true, and the parts that tell why it is not, outermost first.
+
+    Flows and sources are ``Local``s by their names: the lists of their rows.
+    """
+
+    whole: Part
+    parts: tuple[Part, ...]
+    place: Place
+
+
+class TestDef(Struct, frozen=True):
+    """A test of the root program, which needs no network.
+
+    ``nodes`` begin with those of the program; behind them are those of flows that no sink needs.
+    ``flows`` are the flows and sources that it reads, by name and node.
+    """
+
+    __test__ = False  # not one of pytest's, whatever its name
+
+    title: str
+    nodes: tuple[Node, ...]
+    flows: tuple[tuple[str, int], ...]
+    given: tuple[Rows, ...]
+    answers: tuple[Answers, ...]
+    expects: tuple[Expect, ...]
+    place: Place
 
 
 def inputs_of(node: Node) -> tuple[int, ...]:

@@ -158,6 +158,14 @@ class Names:
             return None
         return found
 
+    def keyed(self, file: str, key: str) -> Decl | None:
+        """What a key of a test names, as ``Calls.key`` has it; it is no use of it."""
+        where, colon, name = key.rpartition(":")
+        if not colon:
+            module, _, name = key.rpartition(".")
+            where = self.program.imports.get((file, module)) or "" if module else file
+        return self.declared.get(where, {}).get(name)
+
     def missing(self, file: str, name: str) -> bool:
         """Whether the name is of a module that could not be read: what hangs on it is quiet."""
         return self.is_module(file, name) and self.program.imports.get((file, name)) is None

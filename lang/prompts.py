@@ -55,7 +55,7 @@ class Prompts:
             self._unused(item)
             result = self.expressions.types.of(decl.file, item.result)
             self.prompts[key] = graph.PromptDef(
-                item.name.text,
+                key,
                 params,
                 result,
                 tuple(section for section in sections if section is not None),

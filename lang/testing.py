@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dpipe.lang import syntax
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from dpipe.lang import graph, syntax
 from dpipe.lang.diagnostics import Label
 from dpipe.lang.env import Env
+from dpipe.lang.expects import Expects, read_by
 from dpipe.lang.flows import Flows
 from dpipe.lang.names import Decl, misspelt
-from dpipe.lang.types import (
-    BOOL,
-    Field,
-    List,
-    Record,
-    Type,
-    fits,
-    show_short,
-)
+from dpipe.lang.rows import NOWHERE
+from dpipe.lang.scripts import Scripts, prompts_asked
+from dpipe.lang.types import Field, List, Record, Type, fits, show_short
 
 ENTRIES = ("given", "answer", "expect")
+FORMS = {"given": "given: { docs: [{ … }] }", "answer": "answer: { my_prompt: … }"}
 
 
 class Tests:
@@ -26,58 +25,66 @@ class Tests:
         self.expressions = flows.expressions
         self.names = flows.names
         self.bag = flows.bag
+        self.scripts = Scripts(flows.prompts)
+        self.expects = Expects(flows.expressions, flows.place)
 
-    def declare(self, file: str, item: syntax.TestItem) -> None:
-        env = Env(file, locals=self._flows(file))
-        expects = 0
+    def declare(
+        self, file: str, item: syntax.TestItem, nodes: tuple[graph.Node, ...]
+    ) -> graph.TestDef:
+        """The test over ``nodes``, which are all that the program's flows came to."""
+        self._shape(item)
+        given = [self._given(file, entry) for entry in self._entries(item, "given")]
+        answers = [self.scripts.answer(file, entry) for entry in self._entries(item, "answer")]
+        expects = tuple(self._expects(file, item))
+        flows = tuple(self._flows_read(file, expects))
+        test = graph.TestDef(
+            item.title,
+            nodes,
+            flows,
+            tuple(rows for rows in given if rows is not None),
+            tuple(answer for answer in answers if answer is not None),
+            expects,
+            self.flows.place(item.span),
+        )
+        if None not in answers:
+            self._cover(item, test)
+        return test
+
+    def _shape(self, item: syntax.TestItem) -> None:
         for entry in item.entries:
-            match entry.key.text:
-                case "given":
-                    self._given(file, entry)
-                case "answer":
-                    self._answers(file, entry)
-                case "expect":
-                    expects += 1
-                    self.expressions.expect(entry.value, env, BOOL, "`expect:`")
-                case other:
-                    message = f"a test has no `{other}:`"
-                    help = "it has `given:`, `answer:` and `expect:`"
-                    misspelt(self.bag, "E0804", entry.key.span, other, message, ENTRIES, help)
-        if not expects:
+            if entry.key.text not in ENTRIES:
+                word = entry.key.text
+                message = f"a test has no `{word}:`"
+                help = "it has `given:`, `answer:` and `expect:`"
+                misspelt(self.bag, "E0805", entry.key.span, word, message, ENTRIES, help)
+        if not any(entry.key.text == "expect" for entry in item.entries):
             help = "add `expect: len(my_flow) == 1`"
-            self.bag.add("E0804", item.span, f'test "{item.title}" expects nothing', help=help)
+            self.bag.add("E0805", item.span, f'test "{item.title}" expects nothing', help=help)
 
-    def _flows(self, file: str) -> dict[str, Type]:
-        """In what a test expects, a flow is the list of its rows."""
-        found: dict[str, Type] = {}
-        for name, decl in self.names.declared[file].items():
-            if isinstance(decl.item, syntax.FlowItem | syntax.SourceItem):
-                found[name] = List(self.flows.declared(decl).row)
-        return found
-
-    def _named(self, file: str, key: syntax.Name) -> Decl | None:
-        """What ``name`` or ``"m.name"`` names; it is no use of it."""
-        module, _, name = key.text.rpartition(".")
-        where: str | None = file
-        if module:
-            where = self.names.program.imports.get((file, module))
-        return self.names.declared.get(where or "", {}).get(name)
-
-    def _given(self, file: str, entry: syntax.Entry) -> None:
-        if not isinstance(entry.value, syntax.RecordExpr):
-            self._not_a_record(entry, "given: { docs: [{ … }] }")
-            return
-        for given in entry.value.entries:
-            decl = self._named(file, given.key)
-            if decl is None or not isinstance(decl.item, syntax.SourceItem):
-                known = self.names.of_kind(file, "source")
-                message = f"no source `{given.key.text}`"
-                misspelt(self.bag, "E0801", given.key.span, given.key.text, message, known)
+    def _entries(self, item: syntax.TestItem, key: str) -> Iterator[syntax.Entry]:
+        """What stands in the records of a key."""
+        for entry in item.entries:
+            if entry.key.text != key or isinstance(entry.value, syntax.BadExpr):
                 continue
-            row = self.flows.declared(decl).row
-            found = self.expressions.of(given.value, Env(file))
-            if not fits(found.type, List(row)):
-                self._misfit(decl, given, found.type, row)
+            if isinstance(entry.value, syntax.RecordExpr):
+                yield from entry.value.entries
+            else:
+                self.bag.add("E0805", entry.value.span, f"write `{FORMS[key]}`")
+
+    # -- what is given ---------------------------------------------------------------------------
+
+    def _given(self, file: str, entry: syntax.Entry) -> graph.Rows | None:
+        decl = self.names.keyed(file, entry.key.text)
+        if decl is None or not isinstance(decl.item, syntax.SourceItem):
+            known = self.names.of_kind(file, "source")
+            message = f"no source `{entry.key.text}`"
+            misspelt(self.bag, "E0801", entry.key.span, entry.key.text, message, known)
+            return None
+        rows = self.flows.declared(decl)
+        found = self.expressions.of(entry.value, Env(file))
+        if not fits(found.type, List(rows.row)):
+            self._misfit(decl, entry, found.type, rows.row)
+        return graph.Rows(rows.node, found.expr)
 
     def _misfit(self, decl: Decl, given: syntax.Entry, found: Type, row: Record) -> None:
         """Point at the first record that does not fit the source's row."""
@@ -94,56 +101,52 @@ class Tests:
         message = f"a source is given a list of rows, found {show_short(found)}"
         self.bag.add("E0802", given.value.span, message)
 
-    def _answers(self, file: str, entry: syntax.Entry) -> None:
-        if not isinstance(entry.value, syntax.RecordExpr):
-            self._not_a_record(entry, "answer: { my_prompt: … }")
-            return
-        for answer in entry.value.entries:
-            decl = self._named(file, answer.key)
-            if decl is None or not isinstance(decl.item, syntax.PromptItem):
-                known = self.names.of_kind(file, "prompt")
-                word = answer.key.text
-                message = f"no prompt `{word}`"
-                misspelt(self.bag, "E0404", answer.key.span, word, message, known)
-                continue
-            self._answer(file, decl, answer)
+    # -- what is expected ------------------------------------------------------------------------
 
-    def _answer(self, file: str, decl: Decl, answer: syntax.Entry) -> None:
-        """A value, a list of them (one a call), or a lambda of the bound parameters."""
-        prompt = self.flows.prompts.declare(decl)
-        env = Env(file)
-        nodes = [answer.value]
-        if isinstance(answer.value, syntax.ListExpr) and not isinstance(prompt.result, List):
-            nodes = list(answer.value.items)
-        elif isinstance(answer.value, syntax.Lambda):
-            bound = Record(tuple(Field(p.name, p.type) for p in prompt.params))
-            env = env.binding(answer.value.param.text, bound)
-            nodes = [answer.value.body]
-        for node in nodes:
-            if _is_failure(node):
-                continue
-            found = self.expressions.of(node, env)
-            several = isinstance(prompt.result, List) and fits(found.type, List(prompt.result))
-            if not fits(found.type, prompt.result) and not several:
-                message = (
-                    f"prompt `{decl.name.text}` gives {show_short(prompt.result)}, "
-                    f"found {show_short(found.type)}"
-                )
-                labels = [Label(decl.name.span, "prompt declared here")]
-                self.bag.add("E0803", found.span, message, labels=labels)
+    def _expects(self, file: str, item: syntax.TestItem) -> Iterator[graph.Expect]:
+        env = Env(file, locals=self._lists(file))
+        for entry in item.entries:
+            if entry.key.text == "expect":
+                yield self.expects.of(entry.value, env)
 
-    def _not_a_record(self, entry: syntax.Entry, form: str) -> None:
-        if not isinstance(entry.value, syntax.BadExpr):
-            self.bag.add("E0804", entry.value.span, f"write `{form}`")
+    def _streams(self, file: str) -> Iterator[Decl]:
+        for decl in self.names.declared[file].values():
+            if isinstance(decl.item, syntax.FlowItem | syntax.SourceItem):
+                yield decl
 
+    def _lists(self, file: str) -> dict[str, Type]:
+        """In what a test expects, a flow is the list of its rows."""
+        return {decl.name.text: List(self.flows.declared(decl).row) for decl in self._streams(file)}
 
-def _is_failure(node: syntax.Expr) -> bool:
-    """``fail("truncated")`` is that outcome."""
-    return (
-        isinstance(node, syntax.Call)
-        and isinstance(node.callee, syntax.NameRef)
-        and node.callee.text == "fail"
-    )
+    def _flows_read(self, file: str, expects: Sequence[graph.Expect]) -> Iterator[tuple[str, int]]:
+        read = set(chain.from_iterable(read_by(expect.whole.value) for expect in expects))
+        for decl in self._streams(file):
+            node = self.flows.declared(decl).node
+            if decl.name.text in read and node != NOWHERE:
+                yield decl.name.text, node
+
+    # -- what is asked ---------------------------------------------------------------------------
+
+    def _cover(self, item: syntax.TestItem, test: graph.TestDef) -> None:
+        """Each prompt that the flows of a test ask has an answer in it."""
+        answered = {answer.prompt for answer in test.answers}
+        for name, node in test.flows:
+            for prompt in prompts_asked(test.nodes, node):
+                if prompt not in answered:
+                    answered.add(prompt)
+                    self._uncovered(item, name, prompt)
+
+    def _uncovered(self, item: syntax.TestItem, flow: str, prompt: str) -> None:
+        entry = next((entry for entry in item.entries if entry.key.text == "answer"), None)
+        key = prompt if prompt.isidentifier() else f'"{prompt}"'
+        decl = self.names.keyed(item.span.file, prompt)
+        self.bag.add(
+            "E0804",
+            item.span if entry is None else entry.key.span,
+            f'test "{item.title}" has no answer for prompt `{prompt}`, which `{flow}` asks',
+            labels=[] if decl is None else [Label(decl.name.span, "prompt declared here")],
+            help=f"add `answer: {{ {key}: … }}`" if entry is None else f"add `{key}: …` to it",
+        )
 
 
 def _why(found: Type, row: Record) -> str:
