@@ -13,6 +13,9 @@ from dpipe.cli.console import escape
 _REASONS = {
     "filtered": "filtered",
     "duplicate": "duplicate",
+    "contaminated": "contaminated",
+    "unmatched": "without match",
+    "done": "done",
     "outvoted": "out-voted",
     "surplus": "surplus",
     "empty": "empty",

@@ -167,10 +167,7 @@ def _part(
 def _context(node: StageNode, frame: Frame, models: Models) -> StageContext:
     known = content.Program(frame.program.defs, frame.params)
     salt = content.salt_of(frame.settings.seed, node, known)
-    embeddings = models.embeddings
-    return StageContext(
-        label_of(node), frame.expressions, salt, embeddings.embed, embeddings.vectors
-    )
+    return StageContext(label_of(node), frame.expressions, salt, models.embeddings.vectors)
 
 
 def _stage(index: int, node: StageNode, frame: Frame, models: Models) -> Step | Task:

@@ -37,17 +37,6 @@ class Embeddings:
         self._journal = journal
         self._replay = replay
 
-    async def embed(self, one: graph.One, texts: Sequence[str]) -> list[Vector]:
-        """One vector a text, in order; raises ``Unavailable`` or ``RejectedRequest``."""
-        vectors: list[Vector] = []
-        for vector in await self.vectors(one, texts):
-            if isinstance(vector, Failed):
-                if vector.outcome == "rejected_request":
-                    raise RejectedRequest(vector.message, status=400)
-                raise Unavailable(vector.message, kind="server")
-            vectors.append(vector)
-        return vectors
-
     async def vectors(self, one: graph.One, texts: Sequence[str]) -> list[Vector | Failed]:
         """One vector a text, in order; where a text has none, why."""
         embedder = self._embedder(one)

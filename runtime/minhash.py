@@ -35,13 +35,13 @@ def shingles(text: str) -> Hashes:
     """The distinct shingles as sorted 64-bit hashes; at least one, of an empty text too."""
     text = folded(text)
     units = words(text) or [text]
-    hashes = np.fromiter(map(_word_hash, units), np.uint64, len(units))
+    hashes = np.fromiter(map(word_hash, units), np.uint64, len(units))
     pairs = hashes[:-1] * _MIX + hashes[1:] if len(hashes) > 1 else hashes
     return np.unique(_mixed(pairs))
 
 
 @lru_cache(maxsize=1 << 16)
-def _word_hash(word: str) -> int:
+def word_hash(word: str) -> int:
     digest = blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little")
 

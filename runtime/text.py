@@ -19,12 +19,26 @@ UNSPACED = (
 )
 """The inside of a character class of regular expressions."""
 
-_WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])\w)+(?:['’\-](?:(?![{UNSPACED}])\w)+)*")
+_SPACED = rf"(?:(?![{UNSPACED}])\w)+(?:['’\-](?:(?![{UNSPACED}])\w)+)*"
+_WORD = re.compile(rf"[{UNSPACED}]|{_SPACED}")
+_RUN = re.compile(rf"[{UNSPACED}]+|{_SPACED}")
+_UNSPACED = re.compile(rf"[{UNSPACED}]")
 
 
 def words(text: str) -> list[str]:
     """The words in order, without what stands between them: ``don't`` and ``re-use`` are one."""
     return _WORD.findall(text)
+
+
+def terms(text: str) -> list[str]:
+    """The words to search by; where words are not spaced, every two characters in a row."""
+    found: list[str] = []
+    for run in _RUN.findall(text):
+        if len(run) > 1 and _UNSPACED.match(run):
+            found += [run[at : at + 2] for at in range(len(run) - 1)]
+        else:
+            found.append(run)
+    return found
 
 
 def folded(text: str) -> str:

@@ -27,7 +27,7 @@ NURSERIES = {
     "runtime/executor.py",
     "runtime/embedding.py",
     "runtime/stages/ask.py",
-    "runtime/stages/dedup_embedding.py",
+    "runtime/stages/vectors.py",
     "runtime/voices.py",
 }
 STARTS_TRIO = {"api/running.py", "api/beside.py", "runtime/run.py"}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -12,9 +11,6 @@ from dpipe.runtime.expressions import Expressions, OverRow
 from dpipe.runtime.figures import Vectors
 from dpipe.runtime.values import key_of
 
-Embed: TypeAlias = Callable[[graph.One, Sequence[str]], Awaitable[list[list[float]]]]
-"""Vectors of texts, in order; a text without one ends the call with an exception."""
-
 T = TypeVar("T")
 
 
@@ -22,13 +18,13 @@ class StageContext(Struct, frozen=True):
     """``label`` names the stage in rejects and the funnel.
 
     ``salt`` (``content.salt_of``) stands for the seed and the stage's content: all its chance
-    hangs on it and on the rows' identities.
+    hangs on it and on the rows' identities. ``vectors`` are those of texts, from the run's
+    embedders.
     """
 
     label: str
     expressions: Expressions
     salt: bytes
-    embed: Embed | None = None
     vectors: Vectors | None = None
 
     def over(self, arg: graph.Arg, place: str = "") -> OverRow:
@@ -40,6 +36,15 @@ class StageContext(Struct, frozen=True):
         """Labelled expressions over the row."""
         assert isinstance(arg, graph.Fields)
         return tuple((name, self.over(expr, name)) for name, expr in arg.entries)
+
+    def of_other(self, node: graph.StageNode) -> OverRow:
+        """The text of a row of another flow: ``on:``, else as the stage reads its own rows."""
+        on = node.args.get("on")
+        if on is None:
+            return self.over(node.args["text"], "text")
+        assert isinstance(on, graph.Lambda)
+        function = self.expressions.function(on)
+        return lambda row: function({}, row.values)
 
     def constant(self, node: graph.StageNode, name: str, default: T) -> Any | T:
         """A constant argument, ``default`` where it is left out."""

@@ -9,8 +9,8 @@ from dpipe.lang import graph
 from dpipe.runtime.expressions import OverRow
 from dpipe.runtime.stages.base import Step, Task
 from dpipe.runtime.stages.context import StageContext
+from dpipe.runtime.stages.learning import Learning, LearningStep
 from dpipe.runtime.stages.matches import Matches
-from dpipe.runtime.stages.step import RowStep
 from dpipe.runtime.text import folded
 from dpipe.runtime.values import Row, key_of
 
@@ -38,14 +38,23 @@ class ExactTexts:
         return found
 
 
-class Dedup(RowStep):
+class Dedup(LearningStep):
+    """``of_other`` is the text of a row of ``against:``, of which none goes on."""
+
     reason = "duplicate"
 
-    def __init__(self, context: StageContext, text: OverRow, index: Index) -> None:
+    def __init__(
+        self, context: StageContext, text: OverRow, index: Index, of_other: OverRow
+    ) -> None:
         super().__init__(context)
         self.matches = Matches()
         self._text = text
         self._index = index
+        self._of_other = of_other
+
+    def learn(self, row: Row) -> None:
+        if self._index.add(self._of_other(row)) is None:
+            self.matches.kept(row.place)
 
     def take(self, row: Row) -> Sequence[Row]:
         original = self._index.add(self._text(row))
@@ -59,19 +68,24 @@ class Dedup(RowStep):
 def build(node: graph.StageNode, context: StageContext) -> Step | Task:
     method = node.args["by"]
     assert isinstance(method, graph.Method)
-    text = context.over(node.args["text"], "text")
+    text, of_other = context.over(node.args["text"], "text"), context.of_other(node)
+    if method.name == "embedding":
+        from dpipe.runtime.stages.dedup_embedding import EmbeddingDedup
+
+        model, threshold = method.args["model"], _threshold(method, context)
+        assert isinstance(model, graph.One)
+        other = of_other if "against" in node.args else None
+        return EmbeddingDedup(context, text, model, threshold, other)
+    step = Dedup(context, text, _index(method, context), of_other)
+    return Learning(step, "against") if "against" in node.args else step
+
+
+def _index(method: graph.Method, context: StageContext) -> Index:
     if method.name == "exact":
-        return Dedup(context, text, ExactTexts())
-    threshold = _threshold(method, context)
-    if method.name == "minhash":
-        from dpipe.runtime.minhash import MinHashIndex
+        return ExactTexts()
+    from dpipe.runtime.minhash import MinHashIndex
 
-        return Dedup(context, text, MinHashIndex(threshold))
-    from dpipe.runtime.stages.dedup_embedding import EmbeddingDedup
-
-    model = method.args["model"]
-    assert isinstance(model, graph.One)
-    return EmbeddingDedup(context, text, model, threshold)
+    return MinHashIndex(_threshold(method, context))
 
 
 def _threshold(method: graph.Method, context: StageContext) -> float:

@@ -7,37 +7,25 @@ in batches changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from math import fsum
 from typing import TypeAlias
 
 import numpy as np
-import trio
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from dpipe.lang import graph
-from dpipe.runtime.errors import NoValue
 from dpipe.runtime.expressions import OverRow
-from dpipe.runtime.ledger import Tally
-from dpipe.runtime.models.protocol import RejectedRequest, Unavailable
-from dpipe.runtime.stages.base import Outlet, Unwanted
+from dpipe.runtime.stages.base import Outlet
 from dpipe.runtime.stages.context import StageContext
 from dpipe.runtime.stages.matches import Matches
-from dpipe.runtime.stages.step import reject
-from dpipe.runtime.values import Batch, Item, Reject, Row
-
-GROUP = 64
-"""Texts of one call."""
-
-AHEAD = 16
-"""Groups that are embedded at a time."""
+from dpipe.runtime.stages.vectors import GROUP, Vector, VectorTask
+from dpipe.runtime.values import Batch, Row
 
 _SLACK = 1e-4
 """More than single precision may be wrong by."""
 
 
-Vector: TypeAlias = Sequence[float]
 Unit: TypeAlias = NDArray[np.float32]
 
 
@@ -98,132 +86,44 @@ def _cosine(a: Unit, b: Unit) -> float:
     return fsum((a.astype(np.float64) * b).tolist())
 
 
-class NoVector(Struct, frozen=True):
-    """A text that the embedder gave no vector for."""
+class EmbeddingDedup(VectorTask):
+    """``of_other`` is the text of a row of ``against:``, of which none goes on."""
 
-    outcome: str
-    message: str
-
-
-class Group:
-    """Items in order; ``rows`` those to compare, their ``vectors`` there once ``ready``."""
-
-    def __init__(self) -> None:
-        self.items: Batch = []
-        self.rows: list[Row] = []
-        self.texts: list[str] = []
-        self.vectors: list[Vector | NoVector] = []
-        self.ready = trio.Event()
-
-
-class EmbeddingDedup:
-    """Groups of texts are embedded side by side and compared in order."""
+    reason = "duplicate"
 
     def __init__(
-        self, context: StageContext, text: OverRow, model: graph.One, threshold: float
+        self,
+        context: StageContext,
+        text: OverRow,
+        model: graph.One,
+        threshold: float,
+        of_other: OverRow | None = None,
     ) -> None:
-        assert context.embed is not None
-        self.tally = Tally()
+        super().__init__(context, text, model)
         self.matches = Matches()
-        self._label = context.label
-        self._text = text
-        self._embed = context.embed
-        self._model = model
         self._index = VectorIndex(threshold)
-        self._unwanted = False
+        self._of_other = of_other
 
-    async def run(
-        self, rows: AsyncIterator[Batch], out: Outlet, others: Mapping[str, AsyncIterator[Batch]]
-    ) -> None:
-        send, receive = trio.open_memory_channel[Group](AHEAD)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._deliver, receive, out, nursery.cancel_scope)
-            with send:
-                async for batch in rows:
-                    for start in range(0, len(batch), GROUP):
-                        group = self._group(batch[start : start + GROUP])
-                        nursery.start_soon(self._fill, group)
-                        await send.send(group)
-        if self._unwanted:
-            under_way = self.tally.entered - self.tally.passed - self.tally.reasons.total()
-            self.tally.lose("surplus", under_way)
-            raise Unwanted
+    async def prepare(self, out: Outlet, others: Mapping[str, AsyncIterator[Batch]]) -> None:
+        if self._of_other is None:
+            return
+        found = await self.known(others["against"], self._of_other, out)
+        for start in range(0, len(found), GROUP):
+            group = found[start : start + GROUP]
+            self._compared([row for row, _ in group], [vector for _, vector in group])
 
-    def _group(self, items: Batch) -> Group:
-        group = Group()
-        for item in items:
-            if isinstance(item, Row):
-                self.tally.entered += 1
-                try:
-                    group.texts.append(self._text(item))
-                    group.rows.append(item)
-                except NoValue as reason:
-                    self.tally.lose("failed:error")
-                    item = reject(self._label, item, reason)
-            group.items.append(item)
-        return group
+    def take(self, rows: Sequence[Row], vectors: Sequence[Vector]) -> list[Row | None]:
+        originals = self._compared(rows, vectors)
+        for row, original in zip(rows, originals, strict=True):
+            if original is not None:
+                self.matches.duplicate(row.place, original)
+        kept = zip(rows, originals, strict=True)
+        return [row if original is None else None for row, original in kept]
 
-    # -- vectors ---------------------------------------------------------------------------------
-
-    async def _fill(self, group: Group) -> None:
-        if group.texts:
-            group.vectors = await self._vectors(group.texts)
-        group.ready.set()
-
-    async def _vectors(self, texts: list[str]) -> list[Vector | NoVector]:
-        """One text that is refused takes no other with it."""
-        try:
-            return [*await self._embed(self._model, texts)]
-        except Unavailable as failure:
-            return [NoVector("unavailable", failure.message)] * len(texts)
-        except RejectedRequest as failure:
-            if len(texts) == 1:
-                return [NoVector("rejected_request", failure.message)]
-        half = len(texts) // 2
-        return await self._vectors(texts[:half]) + await self._vectors(texts[half:])
-
-    # -- rows out --------------------------------------------------------------------------------
-
-    async def _deliver(
-        self, groups: trio.MemoryReceiveChannel[Group], out: Outlet, rows: trio.CancelScope
-    ) -> None:
-        with groups:
-            async for group in groups:
-                await group.ready.wait()
-                batch = self._without_duplicates(group)
-                try:
-                    if batch:
-                        await out.put(batch)
-                except Unwanted:
-                    self._unwanted = True
-                    rows.cancel()
-                    return
-
-    def _without_duplicates(self, group: Group) -> Batch:
-        ends = dict(zip(map(id, group.rows), self._ends(group), strict=True))
-        kept = (ends.get(id(item), item) for item in group.items)
-        return [item for item in kept if item is not None]
-
-    def _ends(self, group: Group) -> list[Item | None]:
-        """What becomes of each row: itself, a reject, or None for a duplicate."""
-        vectors = [vector for vector in group.vectors if not isinstance(vector, NoVector)]
-        originals = iter(self._index.add_all(vectors))
-        return [
-            self._failed(row, vector) if isinstance(vector, NoVector) else self._end(row, originals)
-            for row, vector in zip(group.rows, group.vectors, strict=True)
-        ]
-
-    def _end(self, row: Row, originals: Iterator[int | None]) -> Row | None:
-        original = next(originals)
-        if original is None:
-            self.matches.kept(row.place)
-            self.tally.passed += 1
-            self.tally.left += 1
-            return row
-        self.tally.lose("duplicate")
-        self.matches.duplicate(row.place, original)
-        return None
-
-    def _failed(self, row: Row, failure: NoVector) -> Reject:
-        self.tally.lose(f"failed:{failure.outcome}")
-        return Reject(self._label, failure.outcome, failure.message, row.place, row.values)
+    def _compared(self, rows: Sequence[Row], vectors: Sequence[Vector]) -> list[int | None]:
+        """For each row the first kept one that it is like; None where it is kept too."""
+        originals = self._index.add_all(vectors)
+        for row, original in zip(rows, originals, strict=True):
+            if original is None:
+                self.matches.kept(row.place)
+        return originals

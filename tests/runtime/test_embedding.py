@@ -75,11 +75,3 @@ def test_an_endpoint_out_of_reach_and_a_replay_without_answer_are_failures(tmp_p
     assert vectors(tmp_path, down, "a") == [Failed("unavailable", "down")]
     [missing] = vectors(tmp_path, FakeEmbedder(), "a", replay=True)
     assert missing.outcome == "unavailable"
-
-
-def test_a_stage_that_asks_for_all_is_told_by_an_exception(tmp_path: Path) -> None:
-    down = FakeEmbedder(lambda text: Unavailable("down", kind="connection"))
-    with Journal.open(tmp_path / "journal.sqlite", program="t") as journal:
-        journal.begin_run("t")
-        with pytest.raises(Unavailable, match="down"):
-            trio.run(Embeddings(lambda one: down, journal).embed, V, ["a"])
