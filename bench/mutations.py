@@ -1,4 +1,5 @@
-"""How well mistakes are told: edits of one token in every example program, through the parser.
+"""How well mistakes are told: edits of one token in every example program, through all
+of ``check``: names, types and lints.
 
 ``python bench/mutations.py [CASES]`` prints the share of wrong programs that get exactly one
 diagnostic, at most two, and one within a line of the edit.
@@ -15,12 +16,17 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from dpipe.lang.diagnostics import Bag, Diagnostic
-from dpipe.lang.parse import parse_module
+from dpipe.lang.compile import compile_program
+from dpipe.lang.diagnostics import Diagnostic
 from dpipe.lang.scan import Token, scan
 from dpipe.lang.source import Source, Span
 
-PROGRAMS = Path(__file__).parent.parent / "tests" / "programs"
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+from tests.lang.programs import STD, load_std  # noqa: E402
+
+PROGRAMS = ROOT / "tests" / "programs"
+READY = ("qa", "judge", "labels", "models", "evolve")
 KINDS = ("delete", "duplicate", "swap", "replace", "truncate")
 
 
@@ -40,7 +46,8 @@ class Outcome(Struct, frozen=True):
 def mutants(cases: int, seed: int = 1) -> Iterator[Mutant]:
     """Edits of one token each, the same ones for the same seed."""
     chance = random.Random(seed)
-    programs = [path.read_text("utf-8") for path in sorted(PROGRAMS.glob("*.dpipe"))]
+    paths = [path for path in sorted(PROGRAMS.glob("*.dpipe")) if path.stem in READY]
+    programs = [path.read_text("utf-8") for path in paths]
     scanned = [(text, scan(Source("m", text)).tokens) for text in programs]
     everything = [token.text for _, tokens in scanned for token in tokens]
     for _ in range(cases):
@@ -82,16 +89,22 @@ def _touch(left: str, right: str) -> bool:
 
 
 def judge(mutant: Mutant) -> Outcome:
-    source, bag = Source("m.dpipe", mutant.text), Bag()
-    parse_module(source, bag)
+    source = Source("m.dpipe", mutant.text)
+    compiled = compile_program("m.dpipe", lambda path: _read(path, mutant.text), STD)
     line = source.position(min(mutant.offset, len(source.text))).line
-    found = tuple(bag)
+    found = tuple(finding for finding in compiled.diagnostics if finding.severity == "error")
     spans = [span for d in found for span in _places(d)]
     near = any(
         source.position(span.start).line - 1 <= line <= source.position(span.end).line + 1
         for span in spans
     )
     return Outcome(mutant, found, near)
+
+
+def _read(path: str, text: str) -> bytes:
+    if path == "m.dpipe":
+        return text.encode()
+    return load_std(path) if path.startswith("<std>") else (PROGRAMS / path).read_bytes()
 
 
 def _places(found: Diagnostic) -> Iterator[Span]:

@@ -135,6 +135,10 @@ class Answers:
             ):
                 module = syntax.Name(text=text, span=of.span)
                 decl = self.names.member(file, module, name)
+            case syntax.Attr(of=syntax.NameRef(text=text) as of):
+                name = syntax.Name(text=text, span=of.span)
+                self.names.unknown("E0604", name, f"no module `{text}`", [])
+                return None
             case syntax.BadExpr():
                 return None
             case _:

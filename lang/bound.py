@@ -194,6 +194,9 @@ class BoundStage:
         self._types[param.name] = found.type
 
     def _missing(self, param: Param) -> None:
+        if self.bound.wrong:
+            self._partial = True
+            return
         name = self.spec.name
         if param.kind == "new":
             self.bag.add(

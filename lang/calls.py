@@ -296,7 +296,7 @@ class Calls:
         env: Env,
     ) -> tuple[graph.Expr, ...]:
         """An argument for each parameter; defaults belong to the file of the declaration."""
-        found, _ = self._arguments(node, function, env)
+        found, _, _ = self._arguments(node, function, env)
         full: list[graph.Expr] = []
         for arg, param in zip(found, params, strict=True):
             if arg is None and param.default is not None:
@@ -309,14 +309,15 @@ class Calls:
     def _built_in(self, node: syntax.Call, function: Function, env: Env) -> Typed:
         if function.name in ("env", "secret"):
             env = env.constant()
-        args, bindings = self._arguments(node, function, env)
+        args, bindings, sound = self._arguments(node, function, env)
         expr = graph.Call(function.name, tuple(args))
-        return Typed(expr, _result(function, bindings), node.span)
+        return Typed(expr, _result(function, bindings) if sound else UNKNOWN, node.span)
 
     def _arguments(
         self, node: syntax.Call, function: Function, env: Env
-    ) -> tuple[list[graph.Expr | None], Bindings]:
-        """Each parameter's argument in order, and what the type variables stand for."""
+    ) -> tuple[list[graph.Expr | None], Bindings, bool]:
+        """Each parameter's argument in order, what the type variables stand for, and whether
+        the call has the arguments that it needs."""
         bound = self._bound(node, function)
         bindings: Bindings = {}
         args: list[graph.Expr | None] = []
@@ -329,7 +330,7 @@ class Calls:
                 args.append(self._lambda(arg.value, function, param.type, bindings, env).expr)
             else:
                 args.append(self._value(arg.value, function, param, bindings, env).expr)
-        return args, bindings
+        return args, bindings, not bound.wrong
 
     def _bound(self, node: syntax.Call, function: Function) -> Bound:
         what = f"`{function.name}`"
@@ -344,9 +345,10 @@ class Calls:
                 help=f"it is `{function}`",
             )
             return Bound(
-                {p.name: a for p, a in zip(function.params, node.args, strict=False)}
+                wrong=True,
+                rest=[],
+                known={p.name: a for p, a in zip(function.params, node.args, strict=False)}
                 | {p.name: _bad(node) for p in function.params[found:] if p.required},
-                [],
             )
         bound = bind(self.bag, node, what, function.params)
         for param in function.params:

@@ -298,6 +298,8 @@ class Expressions:
             self.bag.add("E0308", node.span, message)
 
     def unknown_field(self, span: Span, name: str, row: Record) -> None:
+        if self.names.told(syntax.Name(text=f".{name}", span=span)):
+            return
         names = row.names()
         shown = ", ".join(f".{field}" for field in names[:8]) + (", …" if len(names) > 8 else "")
         help = f"the row has {shown}" if names else "the row has no fields"
@@ -332,6 +334,8 @@ class Expressions:
                 if inner.open:
                     return Typed(expr, UNKNOWN, span)
                 whose = inner.name or "the record"
+                if self.names.told(syntax.Name(text=f"{whose}.{name.text}", span=name.span)):
+                    return Typed(expr, UNKNOWN, span)
                 misspelt(
                     self.bag,
                     code,

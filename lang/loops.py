@@ -34,7 +34,7 @@ class Loops:
         callee = body.callee if isinstance(body, syntax.Call) else body
         pipe = self.flows.pipes.named(callee, env.file)
         if pipe is None:
-            if not isinstance(body, syntax.BadExpr):
+            if not isinstance(body, syntax.BadExpr) and not self._broken(callee, env):
                 help = "write `loop(my_pipe(…), times: 2)`"
                 self.bag.add("E0515", body.span, "`loop` needs a pipe", help=help)
             return lost
@@ -58,6 +58,13 @@ class Loops:
         )
         self.flows.calls[len(self.flows.nodes)] = call
         return Rows(self.flows.add(loop), row)
+
+    def _broken(self, callee: syntax.Expr, env: Env) -> bool:
+        """Whether the name is of a declaration that did not parse."""
+        if not isinstance(callee, syntax.NameRef):
+            return False
+        decl = self.flows.names.local(env.file, callee.text)
+        return decl is not None and isinstance(decl.item, syntax.BadItem)
 
     def _keep(self, arg: syntax.Arg | None) -> str:
         if arg is None:

@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dpipe.lang import syntax
 from dpipe.lang.diagnostics import Bag, Edit, Fix
@@ -20,7 +21,10 @@ from dpipe.lang.spell import nearest
 Load = Callable[[str], bytes]
 """Gives a file's bytes by its path; raises ``OSError`` where it cannot."""
 
-BUILTINS = "<std>/builtins.dpipe"
+STD = "<std>/"
+"""What the paths of bundled modules begin with."""
+
+BUILTINS = f"{STD}builtins.dpipe"
 """The module that declares the built-in readers and writers."""
 
 
@@ -55,6 +59,40 @@ def python_file(file: str, target: str) -> str | None:
     return posixpath.normpath(posixpath.join(posixpath.dirname(file), module))
 
 
+def _without_broken(tree: syntax.Module, found: Bag) -> syntax.Module:
+    """The file with only the names of declarations that did not parse.
+
+    What stands in them was guessed by recovery: nothing that hangs on it may be reported.
+    """
+    wrong = [finding.span.start for finding in found if finding.severity == "error"]
+    starts = [item.span.start for item in tree.items[1:]] + [tree.span.end + 1]
+    items = tuple(
+        _broken(item) if any(item.span.start <= at < end for at in wrong) else item
+        for item, end in zip(tree.items, starts, strict=False)
+    )
+    return replace(tree, items=items)
+
+
+def _broken(item: syntax.Item) -> syntax.Item:
+    if isinstance(item, syntax.BadItem | syntax.TestItem | syntax.Import):
+        return item
+    kind = item.kind if isinstance(item, syntax.ExternItem) else _KINDS.get(type(item))
+    return syntax.BadItem(kind=kind, name=item.name, span=item.span)
+
+
+_KINDS: dict[type[syntax.Node], str] = {
+    syntax.ParamItem: "param",
+    syntax.ModelItem: "model",
+    syntax.TypeItem: "type",
+    syntax.PromptItem: "prompt",
+    syntax.SourceItem: "source",
+    syntax.FlowItem: "flow",
+    syntax.SinkItem: "sink",
+    syntax.PipeItem: "pipe",
+    syntax.DefItem: "def",
+}
+
+
 class _Loader:
     def __init__(self, load: Load, std: tuple[str, ...], bag: Bag) -> None:
         self.load = load
@@ -76,7 +114,10 @@ class _Loader:
         if text is None:
             return False
         source = self.sources[path] = Source(path, text)
-        tree = self.modules[path] = parse_module(source, self.bag)
+        found = Bag()
+        tree = _without_broken(parse_module(source, found), found)
+        self.modules[path] = tree
+        self.bag.extend(found)
         for item in tree.items:
             if isinstance(item, syntax.Import):
                 self._import(path, item, (*trail, path))
@@ -102,7 +143,7 @@ class _Loader:
             return posixpath.normpath(posixpath.join(posixpath.dirname(path), item.path))
         names = [name.text for name in item.dotted]
         if names[0] == "std" and len(names) == 2 and names[1] in self.std:
-            return f"<std>/{names[1]}.dpipe"
+            return f"{STD}{names[1]}.dpipe"
         self._unknown_module(item, ".".join(names))
         return None
 

@@ -83,6 +83,12 @@ class Names:
         self.imported: dict[str, dict[str, syntax.Import]] = {}
         self.used: set[tuple[str, str]] = set()
         self._missed: set[tuple[str, str]] = set()
+        self._lost = {finding.span.file for finding in bag if finding.code == "E0114"} | {
+            file
+            for file, module in program.modules.items()
+            for item in module.items
+            if isinstance(item, syntax.BadItem) and item.name is None
+        }
         self._built_ins: dict[str, dict[str, Decl]] = {}
         for file, module in program.modules.items():
             if file == BUILTINS:
@@ -198,6 +204,12 @@ class Names:
                     own.append(f"{module}.{name}")
         return own
 
+    def told(self, name: syntax.Name) -> bool:
+        """Whether this word has been told in its file; from now on it has."""
+        known = (name.span.file, name.text) in self._missed
+        self._missed.add((name.span.file, name.text))
+        return known
+
     def unknown(
         self,
         code: str,
@@ -206,10 +218,12 @@ class Names:
         candidates: Iterable[str],
         help: str | None = None,
     ) -> None:
-        """Report a name that nothing has; each is told once in a file."""
-        if not name.text or (name.span.file, name.text) in self._missed:
+        """Report a name that nothing has; each is told once in a file.
+
+        Where a declaration has lost its name, this may be it.
+        """
+        if not name.text or name.span.file in self._lost or self.told(name):
             return
-        self._missed.add((name.span.file, name.text))
         misspelt(self.bag, code, name.span, name.text, message, candidates, help)
 
 
