@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from dpipe.lang.allow import apply_allows
 from dpipe.lang.check import check_program
 from dpipe.lang.diagnostics import Bag, Diagnostic
 from dpipe.lang.graph import Graph, TestDef
@@ -14,13 +15,17 @@ from dpipe.lang.source import Source
 
 
 class Compiled(Struct, frozen=True):
-    """A program's files, findings, the row after each stage; the graph if nothing is wrong."""
+    """A program's files, findings, the row after each stage; the graph if nothing is wrong.
+
+    ``notes`` are findings that only inform; they are shown to those who ask for them.
+    """
 
     sources: dict[str, Source]
     diagnostics: tuple[Diagnostic, ...]
     rows: tuple[RowAt, ...]
     graph: Graph | None
     tests: tuple[TestDef, ...] = ()
+    notes: tuple[Diagnostic, ...] = ()
 
 
 def compile_program(file: str, load: Load, std: tuple[str, ...]) -> Compiled:
@@ -35,6 +40,12 @@ def compile_program(file: str, load: Load, std: tuple[str, ...]) -> Compiled:
         return Compiled(program.sources, tuple(bag), (), None)
     checked = check_program(program, bag)
     lint_program(program, checked, bag)
-    if bag.has_errors:
-        return Compiled(program.sources, tuple(bag), checked.rows, None)
-    return Compiled(program.sources, tuple(bag), checked.rows, checked.graph, checked.tests)
+    found = apply_allows(program, bag)
+    return Compiled(
+        program.sources,
+        tuple(finding for finding in found if finding.severity != "info"),
+        checked.rows,
+        None if bag.has_errors else checked.graph,
+        () if bag.has_errors else checked.tests,
+        tuple(finding for finding in found if finding.severity == "info"),
+    )

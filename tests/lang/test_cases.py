@@ -85,7 +85,8 @@ def test_case(case: Case) -> None:
             if text:
                 texts[key] = text.replace('\\"', '"')
     found: dict[tuple[int, int, str], str] = {}
-    for finding in compiled.diagnostics:
+    notes = compiled.notes if "# info:" in case.text else ()
+    for finding in (*compiled.diagnostics, *notes):
         line, column = source.position(finding.span.start)
         key = (line, column, f"{finding.severity}[{finding.code}]")
         if line > first or not finding.code.startswith("W02"):
@@ -114,4 +115,5 @@ def test_rows(case: Case) -> None:
 def test_every_case_expects_something() -> None:
     assert len(CASES) > 40
     assert all("# row:" in c.text or "# error:" in c.text or "# warning:" in c.text or
+               "# info:" in c.text or
                "fine" in c.name for c in CASES)  # fmt: skip
