@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import trio
 from msgspec import Struct
@@ -40,11 +40,16 @@ Draw = tuple[int, ...]
 
 
 class Question(Struct, frozen=True):
-    """A prompt as rendered for one row: ``messages``, or ``raw`` text."""
+    """A prompt as rendered for one row: ``messages``, or ``raw`` text.
+
+    ``prompt`` is its name and ``args`` are the values of its parameters, in their order.
+    """
 
     messages: tuple[Message, ...]
     raw: str | None
     result: Type
+    prompt: str = ""
+    args: tuple[Any, ...] = ()
 
 
 class Endpoint(Struct, frozen=True):
@@ -155,6 +160,7 @@ class Query(Struct, frozen=True):
     """A question to one model on behalf of a row, under its key in the journal."""
 
     seat: Seat
+    question: Question
     request: Request
     retry: Mapping[str, int]
     key: bytes
@@ -165,6 +171,39 @@ class Query(Struct, frozen=True):
     def turn(self) -> bytes:
         """The key that tells that the row went on though this question failed."""
         return key_of("turn", self.key, self.row, repr(self.draw))
+
+
+def query_of(
+    scope: str, seat: Seat, question: Question, draw: Draw, retry: Mapping[str, int], row: bytes
+) -> Query:
+    """A question of one row; at temperature 0 equal questions have one key."""
+    request = Request(question.messages, question.raw, question.result, seat.options)
+    greedy = seat.options.get("temperature") == 0
+    key = draw_key(request_key(scope, request), () if greedy else draw)
+    return Query(seat, question, request, retry, key, draw, row)
+
+
+class Answering(Protocol):
+    """What the questions of rows are put to: ``Asker``, or in a test its script.
+
+    ``recalls`` counts answers that took no call.
+    """
+
+    recalls: int
+
+    def query(
+        self, seat: Seat, question: Question, draw: Draw, retry: Mapping[str, int], row: bytes
+    ) -> Query: ...
+
+    def recalled(self, query: Query) -> Value | Failed | None:
+        """The answer, if it is known; None where a call is needed."""
+
+    async def ask(self, query: Query) -> Value | Failed: ...
+
+    async def got_over(self, query: Query, failure: Failed) -> None:
+        """Keep that a row went on in spite of this failure: it takes the same road ever after."""
+
+    def is_got_over(self, query: Query) -> bool: ...
 
 
 class Asker:
@@ -186,12 +225,8 @@ class Asker:
     def query(
         self, seat: Seat, question: Question, draw: Draw, retry: Mapping[str, int], row: bytes
     ) -> Query:
-        """A question of one row; at temperature 0 equal questions have one key."""
         scope = self._endpoints[seat.model].model.scope
-        request = Request(question.messages, question.raw, question.result, seat.options)
-        greedy = seat.options.get("temperature") == 0
-        key = draw_key(request_key(scope, request), () if greedy else draw)
-        return Query(seat, request, retry, key, draw, row)
+        return query_of(scope, seat, question, draw, retry, row)
 
     def recalled(self, query: Query) -> Value | Failed | None:
         """The answer, if the journal has it; None where a call is needed."""

@@ -7,7 +7,7 @@ inputs, settings without sense, variables that are not set.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,12 @@ from dpipe.lang.graph import (
     label_of,
 )
 from dpipe.runtime import content
-from dpipe.runtime.asking import Asker
-from dpipe.runtime.embedding import Embeddings
-from dpipe.runtime.endpoints import Endpoints, models_in
+from dpipe.runtime.asking import Answering
+from dpipe.runtime.endpoints import models_in
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.executor import Check, Concat, Feed, Part
 from dpipe.runtime.expressions import Expressions
+from dpipe.runtime.figures import Vectors
 from dpipe.runtime.fit import fitter
 from dpipe.runtime.plan import SinkPath, Wiring, check_sinks, check_sources, folder_of, sink_path
 from dpipe.runtime.python import load
@@ -128,11 +128,12 @@ def models_used(frame: Frame) -> list[str]:
 
 
 class Models(Struct, frozen=True):
-    """Who is asked, and through what."""
+    """Who is asked, and through what; ``sampling`` and ``at_once`` are those of ``ask.Program``."""
 
-    endpoints: Endpoints
-    asker: Asker
-    embeddings: Embeddings
+    asker: Answering
+    sampling: Callable[[graph.One], tuple[str, Mapping[str, Any]]]
+    at_once: Callable[[Collection[str]], int]
+    vectors: Vectors
 
 
 def assemble(frame: Frame, inputs: Inputs, models: Models, told: Told) -> dict[int, Part]:
@@ -152,7 +153,7 @@ def _part(
             return Check(label_of(node), fitter(node.row))
         case SinkNode():
             seed = frame.settings.seed
-            return Writing(node, frame.expressions, models.embeddings.vectors, told, seed=seed)
+            return Writing(node, frame.expressions, models.vectors, told, seed=seed)
         case RoundNode():
             stage = loop.as_stage(node)
             return loop.build_round(stage, _context(stage, frame, models))
@@ -167,7 +168,7 @@ def _part(
 def _context(node: StageNode, frame: Frame, models: Models) -> StageContext:
     known = content.Program(frame.program.defs, frame.params)
     salt = content.salt_of(frame.settings.seed, node, known)
-    return StageContext(label_of(node), frame.expressions, salt, models.embeddings.vectors)
+    return StageContext(label_of(node), frame.expressions, salt, models.vectors)
 
 
 def _stage(index: int, node: StageNode, frame: Frame, models: Models) -> Step | Task:
@@ -184,7 +185,7 @@ def _asking(frame: Frame, models: Models) -> ask.Program:
     return ask.Program(
         frame.program.prompts,
         models.asker,
-        models.endpoints.sampling,
-        models.endpoints.at_once,
+        models.sampling,
+        models.at_once,
         frame.project.root,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dpipe.runtime.errors import NoValue
+from dpipe.runtime.errors import CallFails, NoValue
 from dpipe.runtime.operators import Code, Locals
 from dpipe.runtime.render import kind_of, render
 from dpipe.runtime.values import Values
@@ -116,6 +116,13 @@ def choice(test: Code, then: Code, otherwise: Code) -> Code:
     return lambda values, locals=(): (
         then(values, locals) if test(values, locals) else otherwise(values, locals)
     )
+
+
+def failing(outcome: str) -> Code:
+    def fail(values: Values, locals: Locals = ()) -> Any:
+        raise CallFails(outcome)
+
+    return fail
 
 
 def template_of(parts: tuple[str | Code, ...]) -> Code:

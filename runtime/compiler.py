@@ -112,6 +112,8 @@ class Compiler:
                 return closures.record_of(
                     tuple((name, self.code(value)) for name, value in entries)
                 )
+            case graph.Fail(outcome):
+                return closures.failing(outcome)
             case graph.Template(parts):
                 return self._template(parts)
             case _:

@@ -34,6 +34,14 @@ class NoValue(Exception):
     """An expression without a value on this row (division by zero, first of an empty list)."""
 
 
+class CallFails(NoValue):
+    """What a test answers is that the call fails, with this outcome."""
+
+    def __init__(self, outcome: str) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
 class Misfit(ValueError):
     """A value that does not fit its type; ``path`` names the part that is wrong: ``[0].score``."""
 

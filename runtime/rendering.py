@@ -37,12 +37,12 @@ def renderer(
     sections = _Sections(prompt, expressions, folder)
     if any(section.role == "raw" for section in prompt.sections):
         text = sections.text(prompt.sections[0].content)
-        return lambda args: Question((), text(args), prompt.result)
+        return lambda args: Question((), text(args), prompt.result, prompt.name, args)
     rendered = [sections.section(section) for section in prompt.sections]
 
     def render(args: Args) -> Question:
         messages = tuple(message for messages in rendered for message in messages(args))
-        return Question(messages, None, prompt.result)
+        return Question(messages, None, prompt.result, prompt.name, args)
 
     return render
 

@@ -75,7 +75,8 @@ async def run_graph(
         journal = held.enter_context(Journal.open(frame.project.journal, program=frame.name))
         asker = Asker(endpoints.asked, journal, replay=options.replay)
         embeddings = Embeddings(endpoints.embedder, journal, replay=options.replay)
-        parts = assemble(frame, inputs, Models(endpoints, asker, embeddings), watch)
+        models = Models(asker, endpoints.sampling, endpoints.at_once, embeddings.vectors)
+        parts = assemble(frame, inputs, models, watch)
         folder = held.enter_context(_record(frame, options, endpoints))
         watch.tell.add(folder)
         try:

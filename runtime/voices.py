@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 import trio
 
 from dpipe.runtime.answerers import Failed, Result, Seat
-from dpipe.runtime.asking import Asker, Draw, Query, Question
+from dpipe.runtime.asking import Answering, Draw, Query, Question
 from dpipe.runtime.values import Row, Values
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ class RowQuestion:
 
     def __init__(
         self,
-        asker: Asker,
+        asker: Answering,
         row: Row,
         question: Question,
         draw: Draw,

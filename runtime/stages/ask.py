@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from dpipe.lang import graph
 from dpipe.runtime.answerers import Failed, OutVoted, Result, Topology, Value, bind
-from dpipe.runtime.asking import RETRY, Asker, Question
+from dpipe.runtime.asking import RETRY, Answering, Question
 from dpipe.runtime.errors import NoValue, UsageError
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.keys import request_key
@@ -75,7 +75,7 @@ class Ask:
     ``ahead`` times as many may be under way or wait for one before them."""
 
     def __init__(
-        self, asked: Asked, asker: Asker, at_once: Callable[[], int], ahead: int = AHEAD
+        self, asked: Asked, asker: Answering, at_once: Callable[[], int], ahead: int = AHEAD
     ) -> None:
         self.tally = Tally()
         self._asked = asked
@@ -284,7 +284,7 @@ class Program(Struct, frozen=True):
     relative to, ``at_once`` how many rows may be answered by these models as things stand."""
 
     prompts: Mapping[str, graph.PromptDef]
-    asker: Asker
+    asker: Answering
     sampling: Callable[[graph.One], tuple[str, Mapping[str, Any]]]
     at_once: Callable[[Collection[str]], int]
     folder: Path
