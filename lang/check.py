@@ -25,13 +25,13 @@ from dpipe.lang.typing import Types
 
 
 class Checked(Struct):
-    """What the checker found: the graph, the row after each stage, and which names are used.
+    """What the checker found: tests, the graph, the row after each stage, which names are used.
 
     ``calls`` has the call behind the node of each stage and loop.
     """
 
-    graph: graph.Graph
     tests: tuple[graph.TestDef, ...]
+    graph: graph.Graph
     rows: tuple[RowAt, ...]
     names: Names
     types: Types
@@ -70,7 +70,7 @@ class Checker:
         tests = self._tests(nodes)
         rows = tuple(sorted(self.flows.rows, key=lambda row: row.span))
         program = self._graph(nodes[:needed])
-        return Checked(program, tests, rows, self.names, self.types, self.flows.calls)
+        return Checked(tests, program, rows, self.names, self.types, self.flows.calls)
 
     def _tests(self, nodes: tuple[graph.Node, ...]) -> tuple[graph.TestDef, ...]:
         root = self.program.root

@@ -8,6 +8,7 @@ program. Node indices are places in ``Graph.nodes``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -438,7 +439,7 @@ class SinkNode(Struct, frozen=True, tag=True):
 
     ``fields`` are what the writer is given per row (None: the whole row), ``options`` the
     constants of its call, ``metrics`` what ``report`` computes, ``partition`` the fields in the
-    path with their types.
+    path with their types, ``row`` the type of what the writer is given.
     """
 
     name: str
@@ -543,6 +544,17 @@ def inputs_of(node: Node) -> tuple[int, ...]:
             return (stream, *others)
         case _:
             return (node.input,)
+
+
+def prompts_of(node: Node) -> Iterator[str]:
+    """The prompts that a node may ask, by their names."""
+    waiting = [node.args.get("prompt")] if isinstance(node, StageNode) else []
+    while waiting:
+        match waiting.pop():
+            case PromptCall(prompt):
+                yield prompt
+            case PromptChoice(_, then, otherwise):
+                waiting += [otherwise, then]
 
 
 def label_of(node: Node) -> str:

@@ -115,9 +115,7 @@ def _one_a_call(node: syntax.ListExpr, prompt: graph.PromptDef) -> bool:
 def prompts_asked(nodes: Sequence[graph.Node], end: int) -> Iterator[str]:
     """The prompts that are asked on the way to a node, in the order of the program."""
     for index in sorted(_needed(nodes, end)):
-        node = nodes[index]
-        if isinstance(node, graph.StageNode):
-            yield from _prompts_in(node.args.get("prompt"))
+        yield from graph.prompts_of(nodes[index])
 
 
 def _needed(nodes: Sequence[graph.Node], end: int) -> set[int]:
@@ -129,12 +127,3 @@ def _needed(nodes: Sequence[graph.Node], end: int) -> set[int]:
             found.add(index)
             waiting += graph.inputs_of(nodes[index])
     return found
-
-
-def _prompts_in(asked: graph.Arg | None) -> Iterator[str]:
-    match asked:
-        case graph.PromptCall(prompt):
-            yield prompt
-        case graph.PromptChoice(_, then, otherwise):
-            yield from _prompts_in(then)
-            yield from _prompts_in(otherwise)

@@ -74,7 +74,7 @@ class Inputs(Struct, frozen=True):
 
 def open_inputs(frame: Frame) -> Inputs:
     """Find all that is read, and see that nothing of it is written; touches no content."""
-    _trust(frame)
+    check_trust(frame)
     sources: dict[int, Source] = {}
     files: dict[str, tuple[Path, ...]] = {}
     sinks: dict[int, SinkPath] = {}
@@ -102,7 +102,7 @@ def _source(node: SourceNode, frame: Frame) -> Source:
         raise UsageError(message, code=error.code, hint=error.hint) from None
 
 
-def _trust(frame: Frame) -> None:
+def check_trust(frame: Frame) -> None:
     """Refuse to load a program's own Python unless the user lets it run."""
     for _, node in frame.nodes():
         for target in _targets(node):
