@@ -30,7 +30,7 @@ NURSERIES = {
     "runtime/stages/vectors.py",
     "runtime/voices.py",
 }
-STARTS_TRIO = {"api/running.py", "api/beside.py", "runtime/run.py"}
+STARTS_TRIO = {"api/running.py", "api/beside.py", "runtime/run.py", "runtime/testing.py"}
 READS_ENVIRONMENT = ("api/project.py", "cli/")
 
 WORLD = {"os", "io", "pathlib", "socket", "subprocess", "time", "trio", "asyncio"}
