@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dpipe.checking import CheckResult as CheckResult
-    from dpipe.checking import ProgramError as ProgramError
     from dpipe.checking import check as check
     from dpipe.checking import compile as compile
+    from dpipe.errors import ProgramError as ProgramError
     from dpipe.lang.compile import Compiled as Compiled
     from dpipe.lang.diagnostics import Diagnostic as Diagnostic
     from dpipe.running import run as run
@@ -33,7 +33,7 @@ _HOMES = {
     "Compiled": "lang.compile",
     "Diagnostic": "lang.diagnostics",
     "DpipeError": "runtime.errors",
-    "ProgramError": "checking",
+    "ProgramError": "errors",
     "RunResult": "runtime.run",
     "UsageError": "runtime.errors",
     "check": "checking",

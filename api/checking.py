@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from dpipe import project
+from dpipe.errors import ProgramError
 from dpipe.lang.compile import Compiled, compile_program
 from dpipe.runtime.errors import UsageError
 
@@ -26,8 +27,12 @@ class CheckResult(Struct, frozen=True):
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """Every finding once, by file and place, though several programs import its file."""
-        found = {(d.code, d.span): d for program in self.programs for d in program.diagnostics}
-        return tuple(sorted(found.values(), key=lambda d: (*d.span, d.code)))
+        return _once(d for program in self.programs for d in program.diagnostics)
+
+    @property
+    def notes(self) -> tuple[Diagnostic, ...]:
+        """What is only to be known; it makes no program worse."""
+        return _once(d for program in self.programs for d in program.notes)
 
     @property
     def sources(self) -> dict[str, Source]:
@@ -35,7 +40,7 @@ class CheckResult(Struct, frozen=True):
 
         Of the bundled modules, those with a finding.
         """
-        found = {finding.span.file for finding in self.diagnostics}
+        found = {finding.span.file for finding in (*self.diagnostics, *self.notes)}
         return {
             name: source
             for program in self.programs
@@ -56,16 +61,9 @@ class CheckResult(Struct, frozen=True):
         return render(self.diagnostics, self.sources)
 
 
-class ProgramError(UsageError):
-    """A program that cannot run; ``result`` has the findings."""
-
-    def __init__(self, result: CheckResult) -> None:
-        count = len(result.errors)
-        super().__init__(f"the program has {count} error{'s' * (count != 1)}")
-        self.result = result
-
-    def __str__(self) -> str:
-        return f"{self.message}\n\n{self.result}"
+def _once(findings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    found = {(finding.code, finding.span): finding for finding in findings}
+    return tuple(sorted(found.values(), key=lambda d: (*d.span, d.code)))
 
 
 def graph_of(compiled: Compiled) -> Graph:

@@ -104,7 +104,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _failed(error: Exception) -> int:
-    from dpipe.checking import ProgramError
+    from dpipe.errors import ProgramError
     from dpipe.runtime.errors import DpipeError, UsageError
 
     if isinstance(error, ProgramError):

@@ -115,3 +115,44 @@ def test_a_file_that_is_no_text_is_a_finding(dpipe: Dpipe, tmp_path: Path) -> No
     done = dpipe("check", "bytes.dpipe")
     assert done.code == 1
     assert "E0003" in done.out
+
+
+def test_fix_applies_what_is_safe_and_tells_it(dpipe: Dpipe, tmp_path: Path) -> None:
+    text = CLEAN.replace('"a.txt"', "'a.txt'").replace(
+        "dpipe 1\n", "dpipe 1\n\nimport std.text\n", 1
+    )
+    (tmp_path / "loose.dpipe").write_bytes(text.replace("\n", "\r\n").encode())
+    done = dpipe("check", "--fix", "loose.dpipe")
+    assert (done.code, done.out) == (0, "0 errors, 0 warnings in 1 file\n")
+    assert done.err.splitlines() == [
+        "fixed loose.dpipe:3: W0202 import `text` is not used",
+        "fixed loose.dpipe:5: E0102 strings use double quotes",
+    ]
+    fixed = (tmp_path / "loose.dpipe").read_bytes()
+    assert fixed == CLEAN.replace("dpipe 1\n", "dpipe 1\n\n", 1).replace("\n", "\r\n").encode()
+    assert [path.name for path in tmp_path.iterdir()] == ["loose.dpipe"]
+
+
+def test_fix_leaves_what_is_not_safe_and_what_was_not_named(
+    dpipe: Dpipe, wrong: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "lib.dpipe").write_text("dpipe 1\n\nparam p: str = 'x'\n")
+    text = WRONG.replace("dpipe 1\n", 'dpipe 1\n\nimport "./lib.dpipe" as lib\n')
+    text = text.replace("len(.txt)", "len(.txt + lib.p)")
+    wrong.write_text(text)
+    done = dpipe("check", "--fix", wrong)
+    assert (done.code, done.err) == (1, "")
+    assert wrong.read_text() == text
+    assert (tmp_path / "lib.dpipe").read_text().endswith("'x'\n")
+
+
+def test_what_only_informs_is_shown_on_request(dpipe: Dpipe, tmp_path: Path) -> None:
+    model = 'model m = openai("m", url: "http://localhost/v1")\n\nprompt p(text: str) -> str {\n'
+    text = CLEAN.replace("flow long", f'{model}  user: "{{text}}"\n}}\n\nflow long')
+    text = text.replace("where(len(.text) > 3)", "ask(p, using: m, as: .x)")
+    (tmp_path / "m.dpipe").write_text(text)
+    assert dpipe("check", "--strict", "m.dpipe").out == "0 errors, 0 warnings in 1 file\n"
+    done = dpipe("check", "--info", "--strict", "m.dpipe")
+    assert done.code == 0
+    assert "info[W0601]" in done.out
+    assert done.out.splitlines()[-1] == "0 errors, 0 warnings, 1 note in 1 file"
