@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self, TypeAlias
 
 import trio
 
-from dpipe.lang.graph import ConcatNode, Graph, Input, SourceNode, StageNode, label_of
+from dpipe.lang.graph import ConcatNode, Graph, Input, RoundNode, SourceNode, StageNode, label_of
 from dpipe.runtime.errors import Misfit, UsageError
 from dpipe.runtime.events import NodeCount
 from dpipe.runtime.fit import Fitter
@@ -193,7 +193,10 @@ class Executor:
             carries = edge.reader in self._wiring.carrying
             return Fused(part, self._end_of(edge.reader), carries=carries)  # type: ignore[arg-type]
         depth = inf if edge in self._unbounded else DEPTH
-        line = self._lines[edge] = Line(self._tally_over(edge), depth)
+        # rows may leave a loop before they come to what is full
+        leave = isinstance(self._program.nodes[edge.reader], RoundNode)
+        onward = None if leave else lambda: self._ends.get(edge.reader)
+        line = self._lines[edge] = Line(self._tally_over(edge), depth, onward)
         return line
 
     def _tally_over(self, edge: Edge) -> Tally | None:
@@ -232,6 +235,8 @@ class Executor:
                 await part.run(lines[0], out, others)
                 for other in others.values():
                     await put_all(other.passing, out)
+            case RoundNode():
+                await part.run(lines[0], out, {})
             case _:
                 await part.run(lines[0])
 

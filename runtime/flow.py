@@ -2,7 +2,8 @@
 
 Demand flows backwards: when a reader leaves, the next ``put`` raises ``Unwanted``, and every row
 that was handed over in vain is counted as surplus by the stage that it was handed to. So rows
-are conserved across every edge, whoever stops first.
+are conserved across every edge, whoever stops first. Where what leaves a loop is still wanted,
+nobody leaves: there an end that is ``full`` lets the rows before it be surplus, and no others.
 
 A line ends only where its writer says so (``close``). Of a writer that dies the reader hears
 nothing and waits to be cancelled, so it never takes a part for the whole.
@@ -10,7 +11,7 @@ nothing and waits to be cancelled, so it never takes a part for the whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol, Self
 
@@ -39,6 +40,10 @@ class End(Protocol):
     def refuse(self, batch: Batch) -> None:
         """Account for rows that nobody wants any more."""
 
+    @property
+    def full(self) -> bool:
+        """Whether no further row can come to anything."""
+
 
 def rows_in(batch: Batch) -> int:
     return sum(item.__class__ is Row for item in batch)
@@ -55,11 +60,25 @@ class Line:
     """A bounded channel of batches from one writer to one reader.
 
     ``tally`` is the reader's; None where the rows are only looked at, as of ``against:``.
+    ``onward`` gives the end that the reader hands all its rows to.
     """
 
-    def __init__(self, tally: Tally | None, depth: float = DEPTH) -> None:
+    def __init__(
+        self,
+        tally: Tally | None,
+        depth: float = DEPTH,
+        onward: Callable[[], End | None] | None = None,
+    ) -> None:
         self._send, self._receive = trio.open_memory_channel[Batch](depth)
         self._tally = tally
+        self._onward = onward
+
+    @property
+    def full(self) -> bool:
+        if self._tally is None or self._onward is None:
+            return False
+        end = self._onward()
+        return end is not None and end.full
 
     async def put(self, batch: Batch) -> None:
         for start in range(0, len(batch), BATCH):
@@ -87,9 +106,13 @@ class Line:
 
     async def __anext__(self) -> Batch:
         try:
-            return await self._receive.receive()
+            batch = await self._receive.receive()
         except trio.EndOfChannel:
             raise StopAsyncIteration from None
+        if not self.full:
+            return batch
+        self.refuse(batch)
+        return [item for item in batch if not isinstance(item, Row)]
 
 
 class Fused:
@@ -116,6 +139,10 @@ class Fused:
 
     def refuse(self, batch: Batch) -> None:
         surplus(self._step.tally, batch)
+
+    @property
+    def full(self) -> bool:
+        return self._step.full or self._then.full
 
 
 class Tee:
@@ -151,6 +178,10 @@ class Tee:
     def refuse(self, batch: Batch) -> None:
         for end in self._ends:
             end.refuse(batch)
+
+    @property
+    def full(self) -> bool:
+        return all(end.full for end in self._ends)
 
 
 async def put_all(batch: Batch, end: End) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
+
 from dpipe.lang import graph
 from dpipe.runtime.errors import NoValue
 from dpipe.runtime.expressions import OverRow
 from dpipe.runtime.ledger import Tally
+from dpipe.runtime.stages.base import Outlet
 from dpipe.runtime.stages.context import StageContext
 from dpipe.runtime.stages.step import reject
 from dpipe.runtime.values import Batch, Leaver, Row, key_of
@@ -19,10 +22,9 @@ def in_round(row: Row, number: int) -> Row:
 class Round:
     """Lets rows into a round, and those for which ``until`` holds out of the loop.
 
-    With ``keep_all`` a copy of each row that goes in leaves too, right before it.
+    With ``keep_all`` a copy of each row that goes in leaves too, right before it. It is a task, so
+    that what runs at a go is no longer than one round.
     """
-
-    full = False
 
     def __init__(
         self, label: str, rounds: tuple[int, ...], until: OverRow | None, keep_all: bool
@@ -34,7 +36,13 @@ class Round:
         self._until = until
         self._keep_all = keep_all
 
-    def feed(self, batch: Batch) -> Batch:
+    async def run(
+        self, rows: AsyncIterator[Batch], out: Outlet, others: Mapping[str, AsyncIterator[Batch]]
+    ) -> None:
+        async for batch in rows:
+            await out.put(self._through(batch))
+
+    def _through(self, batch: Batch) -> Batch:
         out: Batch = []
         for item in batch:
             if isinstance(item, Row):
@@ -42,9 +50,6 @@ class Round:
             else:
                 out.append(item)
         return out
-
-    def finish(self) -> Batch:
-        return []
 
     def _take(self, row: Row, out: Batch) -> None:
         self.tally.entered += 1

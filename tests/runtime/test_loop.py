@@ -11,11 +11,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dpipe.lang.graph import LoopNode, label_of
+from dpipe.lang.graph import Binary, Const, Field, LeaveNode, LoopNode, RoundNode, label_of
 from dpipe.runtime.errors import UsageError
+from dpipe.runtime.executor import Feed, Part
+from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.result import RunResult
+from dpipe.runtime.stages.limit import Limit
+from dpipe.runtime.stages.loop import Leave, Round
 from dpipe.runtime.unroll import unroll
 from tests.runtime.programs import Folder
+from tests.runtime.test_executor import (
+    CONTEXT,
+    PLACE,
+    ROW,
+    Kept,
+    Numbers,
+    Slow,
+    program,
+    run,
+    sink,
+    source,
+    stage,
+)
 
 HEAD = """dpipe 1
 
@@ -157,12 +174,60 @@ def test_what_does_not_hang_on_the_rows_is_computed_once(folder: Folder) -> None
 
 def test_demand_ends_a_loop_from_behind(folder: Folder) -> None:
     folder.rows("in.jsonl", [{"n": n} for n in range(2000)])
-    program = looped("rows | set(n: .n + 1)", "times: 2, until: .n == 1").replace(
+    text = looped("rows | set(n: .n + 1)", "times: 2, until: .n == 1").replace(
         "sink o = out", "sink o = out | limit(3)"
     )
-    result = folder.run(program)
+    result = folder.run(text)
     assert came_out(folder) == [(1, 1), (1, 0), (4, 2)]
     assert ledger(result)["xs"][0] < 2000
+
+
+def test_a_full_limit_in_a_round_ends_what_is_paid_for_it(folder: Folder) -> None:
+    folder.rows("in.jsonl", [{"n": n} for n in range(2000)])
+    text = asks("times: 2, until: .n % 100 == 99").replace(
+        "| drop(.again)", "| drop(.again) | limit(20)"
+    )
+    result = folder.run(text)
+    assert came_out(folder) == [
+        *((n, 2) for n in range(20)),
+        *((n, 0) for n in range(99, 2000, 100)),
+    ]
+    assert result.calls < 300
+
+
+def test_a_full_limit_in_a_round_keeps_nobody_from_leaving_before_it() -> None:
+    """The second round is full after two rows, while others are on their way to leave before it."""
+    until = Binary(">=", Field("n"), Const(2))
+    nodes = program(
+        source(),
+        RoundNode("f", 0, until, "last", ROW, PLACE, (0,)),
+        stage(1),
+        stage(2, "limit"),
+        RoundNode("f", 3, until, "last", ROW, PLACE, (1,)),
+        stage(4),
+        stage(5, "limit"),
+        LeaveNode("f", 6, 2, ROW, PLACE),
+        sink(7),
+    )
+    over_row, out = Expressions({}, {}, {}).over_row(until), Kept()
+    parts: dict[int, Part] = {
+        0: Feed(Numbers(10, size=1)),
+        1: Round("f: loop", (0,), None, keep_all=False),
+        2: Slow(),
+        3: Limit(CONTEXT, 100),
+        4: Round("f: loop", (1,), lambda row: over_row(row.values), keep_all=False),
+        5: Slow(),
+        6: Limit(CONTEXT, 2),
+        7: Leave(1, 2),
+        8: out,
+    }
+    run(nodes, parts)
+    assert out.rows == list(range(10))
+
+
+def test_many_rounds_are_no_deep_stack(folder: Folder) -> None:
+    folder.run(looped("rows | set(n: .n + 1)", "times: 1000, until: .n == 900"))
+    assert came_out(folder) == [(900, 900 - n) for n in range(6)]
 
 
 # -- loops in loops ------------------------------------------------------------------------------
@@ -246,12 +311,12 @@ def test_the_order_and_the_answers_do_not_hang_on_concurrency(folder: Folder) ->
 
 
 def test_rounds_of_loops_in_loops_draw_anew(folder: Folder) -> None:
-    program = ASKS + (
+    text = ASKS + (
         "pipe twice(rows: flow[{ n: int, said: str }]) { rows | loop(asked, times: 2) }\n"
         'flow out = start | loop(twice, times: 2)\nsink o = out | jsonl("out/o.jsonl")\n'
     )
-    assert folder.run(program).calls == 24
-    assert folder.run(program).calls == 0
+    assert folder.run(text).calls == 24
+    assert folder.run(text).calls == 0
 
 
 def test_chance_is_new_in_each_round(folder: Folder) -> None:
@@ -367,8 +432,8 @@ def modelled(numbers: list[int], body: list[str], times: int, until: int, keep: 
                 copy: list[Item] = [("left", n, number)] if keep == "all" else []
                 entered += [*copy, ("row", n, number)]
         items = entered
-        for stage in body:
-            items = STAGES[stage](items)
+        for name in body:
+            items = STAGES[name](items)
     return [(kind, n, times if kind == "row" else at) for kind, n, at in items]
 
 
