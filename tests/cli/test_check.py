@@ -124,7 +124,7 @@ def test_fix_applies_what_is_safe_and_tells_it(dpipe: Dpipe, tmp_path: Path) -> 
     (tmp_path / "loose.dpipe").write_bytes(text.replace("\n", "\r\n").encode())
     done = dpipe("check", "--fix", "loose.dpipe")
     assert (done.code, done.out) == (0, "0 errors, 0 warnings in 1 file\n")
-    assert done.err.splitlines() == [
+    assert sorted(done.err.splitlines()) == [
         "fixed loose.dpipe:3: W0202 import `text` is not used",
         "fixed loose.dpipe:5: E0102 strings use double quotes",
     ]
