@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 @click.option("--sample", type=int, metavar="N", help="Use only N rows of each source.")
 @click.option("--seed", type=int, metavar="N", help="The seed of all chance in the run.")
 @click.option("--replay", is_flag=True, help="Call no model: answer from the journal alone.")
-@click.option("--allow-outside", is_flag=True, default=None, help="Let sinks write anywhere.")
+@click.option(
+    "--allow-outside", is_flag=True, default=None, help="Let files outside the project be used."
+)
+@click.option(
+    "--allow-python", is_flag=True, default=None, help="Let the program's own Python run."
+)
 @click.option(
     "--events", type=click.Path(path_type=Path), help="Write what happens, as JSON lines."
 )

@@ -25,7 +25,7 @@ from dpipe.lang.graph import (
     StageNode,
     label_of,
 )
-from dpipe.runtime import content
+from dpipe.runtime import content, trust
 from dpipe.runtime.asking import Answering
 from dpipe.runtime.endpoints import models_in
 from dpipe.runtime.errors import UsageError
@@ -42,8 +42,6 @@ from dpipe.runtime.stages import STAGES, ask, loop
 from dpipe.runtime.stages.base import Step, Task
 from dpipe.runtime.stages.context import StageContext
 from dpipe.runtime.writing import Told, Writing
-
-_OURS = "dpipe."
 
 
 class Frame(Struct, frozen=True):
@@ -104,21 +102,7 @@ def _source(node: SourceNode, frame: Frame) -> Source:
 
 def check_trust(frame: Frame) -> None:
     """Refuse to load a program's own Python unless the user lets it run."""
-    for _, node in frame.nodes():
-        for target in _targets(node):
-            if not (target.startswith(_OURS) or frame.settings.allow_python):
-                raise UsageError(
-                    f'{node.place}: the program runs its own Python, `python("{target}")`',
-                    hint="look at it, then add --allow-python",
-                )
-
-
-def _targets(node: graph.Node) -> Iterator[str]:
-    if isinstance(node, SourceNode | SinkNode):
-        yield node.target
-    if isinstance(node, SinkNode):
-        for _, computed in node.metrics:
-            yield from (metric.target for metric in computed.metrics)
+    trust.check_trust(frame.program, frame.settings, frame.project.root)
 
 
 def models_used(frame: Frame) -> list[str]:

@@ -3,21 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from dpipe.lang.types import Type, show
 from dpipe.runtime.errors import Misfit, NoValue, UsageError
+from dpipe.runtime.extras import missing
 from dpipe.runtime.fit import fitter
 
 
 def load(target: str) -> Any:
-    """What ``package.module:name`` names; raises ``UsageError`` where there is no such thing."""
-    module, _, name = target.partition(":")
+    """What ``package.module:name`` or ``folder/file.py:name`` names.
+
+    Raises ``UsageError`` where there is no such thing.
+    """
+    module, _, name = target.rpartition(":")
+    path = file_of(target)
     try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
+        return getattr(import_module(module) if path is None else _from_file(path), name)
+    except (ImportError, AttributeError, OSError, SyntaxError) as error:
+        if isinstance(error, ImportError) and (wanted := missing(error)):
+            raise wanted from error
         raise UsageError(f'`python("{target}")` cannot be loaded: {error}') from error
+
+
+def file_of(target: str) -> Path | None:
+    """The file that a target names; None for a module of an installed package."""
+    module = target.rpartition(":")[0]
+    return Path(module) if module.endswith(".py") else None
+
+
+@cache
+def _from_file(path: Path) -> ModuleType:
+    """A file's module, loaded once under a name that no package has."""
+    name = f"dpipe_file_{path.stem}_{abs(hash(path.resolve()))}"
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"no Python in `{path}`")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def function(target: str, result: Type) -> Callable[..., Any]:

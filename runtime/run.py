@@ -25,6 +25,7 @@ from dpipe.runtime.record import find_project
 from dpipe.runtime.recorder import RunFolder
 from dpipe.runtime.result import RunResult as RunResult
 from dpipe.runtime.settings import Settings
+from dpipe.runtime.trust import check_trust
 from dpipe.runtime.unroll import unroll
 
 
@@ -87,11 +88,12 @@ async def run_graph(
 
 
 def _frame(program: Graph, options: RunOptions) -> Frame:
+    project = find_project(Path(program.file))
+    check_trust(program, options.settings, project.root)
     params = bind_params(program, options.params, options.environ)
     expressions = Expressions(program.defs, params, options.environ)
     program = unroll(program, expressions.constant)
     sinks = choose_sinks(program, options.only)
-    project = find_project(Path(program.file))
     return Frame(program, wire(program, sinks), params, expressions, project, options.settings)
 
 

@@ -1,0 +1,74 @@
+"""Python behind a program: whose may run, and what its failures are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import dpipe
+from dpipe.runtime.errors import UsageError
+
+PROGRAM = """dpipe 1
+extern def known(text: str) -> bool = python("checks.py:known")
+extern def size(text: str) -> int = python("checks.py:size")
+source words: { w: str } = rows([{ w: "apple" }, { w: "box" }, { w: "" }])
+sink out = words | where(known(.w)) | set(n: size(.w)) | jsonl("out.jsonl")
+"""
+CHECKS = """
+from pathlib import Path
+Path(__file__).with_name("ran").touch()
+
+def known(text: str) -> bool:
+    return text != "box"
+
+def size(text: str) -> int:
+    return 10 // len(text) if text else 1 // 0
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    (tmp_path / "checks.py").write_text(CHECKS)
+    path = tmp_path / "p.dpipe"
+    path.write_text(PROGRAM)
+    return path
+
+
+def test_a_programs_own_python_waits_for_the_users_leave(program: Path) -> None:
+    with pytest.raises(UsageError, match="runs Python of its own") as refused:
+        dpipe.run(program)
+    assert "--allow-python" in (refused.value.hint or "")
+    assert not program.with_name("ran").exists()
+
+
+def test_a_param_cannot_run_it_either(program: Path) -> None:
+    program.write_text(
+        PROGRAM + 'param k: bool = known("x")\nsink b = words | set(k: k) | csv("b.csv")\n'
+    )
+    with pytest.raises(UsageError, match="runs Python of its own"):
+        dpipe.run(program)
+    assert not program.with_name("ran").exists()
+
+
+def test_a_function_of_a_package_is_no_safer_than_a_file(program: Path) -> None:
+    program.write_text(PROGRAM.replace("checks.py:known", "os.path:exists"))
+    with pytest.raises(UsageError, match=r"os\.path:exists"):
+        dpipe.run(program)
+
+
+def test_what_it_raises_is_the_rows_reason(program: Path) -> None:
+    result = dpipe.run(program, allow_python=True)
+    rows = [json.loads(line) for line in (program.parent / "out.jsonl").read_text().splitlines()]
+    assert rows == [{"w": "apple", "n": 2}]
+    assert result.exit_code == 1
+    reject = json.loads((program.parent / "out.rejects.jsonl").read_text())
+    assert "`checks.py:size` failed: ZeroDivisionError" in reject["message"].replace(
+        str(program.parent) + "/", ""
+    )
+
+
+def test_a_trusted_folder_needs_no_leave(program: Path) -> None:
+    (program.parent / "dpipe.toml").write_text('trust = ["."]\n')
+    assert dpipe.run(program).exit_code == 1
