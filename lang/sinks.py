@@ -160,11 +160,11 @@ class Sinks:
         params = tuple(p for p in writer.params if p.name != "path" or arg is None)
         options = constants(self.expressions, bound, call, params, env, what)
         metrics: tuple[tuple[str, graph.Computed], ...] = ()
-        fields = None
+        fields, row = None, rows.row
         if writer.name == FIGURES:
             metrics, _ = figures_of(self.expressions, bound.rest, env)
         elif writer.fields is not None:
-            fields = self._fields(writer, writer.fields, bound.rest, call, env)
+            fields, row = self._fields(writer, writer.fields, bound.rest, call, env)
         return graph.SinkNode(
             item.name.text,
             rows.node,
@@ -174,7 +174,7 @@ class Sinks:
             fields,
             tuple(options.items()),
             metrics,
-            rows.row,
+            row,
             self.place(item.name.span),
         )
 
@@ -215,8 +215,9 @@ class Sinks:
         args: Sequence[syntax.Arg],
         call: syntax.Call,
         env: Env,
-    ) -> tuple[tuple[str, graph.Expr], ...]:
-        given: dict[str, graph.Expr] = {}
+    ) -> tuple[tuple[tuple[str, graph.Expr], ...], Record]:
+        """What the writer is given per row, and the type of that."""
+        given: dict[str, Typed] = {}
         wanted = {field.name: field.type for field in fields}
         for arg in args:
             name = arg.label.text if arg.label is not None else None
@@ -229,11 +230,13 @@ class Sinks:
                 self.bag.add("E0506", arg.label.span, f"`{name}:` is given twice")
                 continue
             what = f"`{name}:`"
-            given[name] = self.expressions.expect(arg.value, env, wanted[name], what).expr
+            given[name] = self.expressions.expect(arg.value, env, wanted[name], what)
         for field in fields:
             if field.name not in given and _needed(field.type):
                 given[field.name] = self._from_row(writer, field, call, env)
-        return tuple((field.name, given[field.name]) for field in fields if field.name in given)
+        bound = [(field.name, given[field.name]) for field in fields if field.name in given]
+        row = Record(tuple(Field(name, value.type) for name, value in bound))
+        return tuple((name, value.expr) for name, value in bound), row
 
     def _no_field(self, writer: Writer, arg: syntax.Arg, wanted: dict[str, Type]) -> None:
         names = [*wanted, *(param.name for param in writer.params)]
@@ -246,7 +249,7 @@ class Sinks:
         message = f"`{writer.name}` has no argument `{word}:`"
         misspelt(self.bag, "E0506", arg.label.span, word, message, names, f"it takes {shown}")
 
-    def _from_row(self, writer: Writer, field: Field, call: syntax.Call, env: Env) -> graph.Expr:
+    def _from_row(self, writer: Writer, field: Field, call: syntax.Call, env: Env) -> Typed:
         row = env.row
         assert row is not None
         of = row.get(field.name)
@@ -263,7 +266,7 @@ class Sinks:
                 f"found {show_short(of)}"
             )
             self.bag.add("E0303", call.callee.span, message, help=f"give it: {way_out}")
-        return graph.Field(field.name)
+        return Typed(graph.Field(field.name), of or field.type, call.callee.span)
 
 
 def _needed(of: Type) -> bool:

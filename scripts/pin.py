@@ -37,6 +37,7 @@ def applies(requirement: Requirement, extras: frozenset[str]) -> bool:
 def main() -> int:
     found = {"setuptools": metadata.version("setuptools")}
     needed("dpipe", frozenset({"dev"}), found)
+    found.pop("dpipe", None)  # the extra for development names the others by it
     text = HEADER + "".join(f"{name}=={found[name]}\n" for name in sorted(found))
     if "--check" not in sys.argv:
         FILE.write_text(text)

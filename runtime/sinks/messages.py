@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dpipe.lang import types
-from dpipe.runtime.sinks.base import Out, text, with_extra, with_reasoning
+from dpipe.runtime.sinks.base import Out, with_extra, with_reasoning
+from dpipe.runtime.sinks.chat import answer, opening
 from dpipe.runtime.sinks.layout import by_suffix
 from dpipe.runtime.values import Values
 
@@ -15,13 +16,7 @@ class Messages:
         self._file = by_suffix(out, row)
 
     def put(self, record: Values) -> None:
-        system = record.get("system")
-        turns = [
-            *([{"role": "system", "content": system}] if system else ()),
-            *(record.get("history") or ()),
-            {"role": "user", "content": text(record, "user")},
-            {"role": "assistant", "content": with_reasoning(record, "assistant")},
-        ]
+        turns = [*opening(record, "user"), answer(with_reasoning(record, "assistant"))]
         self._file.put(with_extra({"messages": turns}, record))
 
     def close(self) -> None:

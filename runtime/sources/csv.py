@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import msgspec
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.paths import display, find_inputs
 from dpipe.runtime.sources.base import Context, Read, Reading, Record, Unreadable, batched
+from dpipe.runtime.sources.columns import named, refuse_twins
 from dpipe.runtime.sources.encodings import guess_file, shown
 from dpipe.runtime.sources.files import reason
 
@@ -88,12 +88,10 @@ def _rows(
 
 def _header(cells: list[str], encoding: str) -> list[str]:
     """The columns' names; raises ``ValueError`` where two are the same or one is no text."""
-    names = [cell.strip() or f"column {at}" for at, cell in enumerate(cells, 1)]
+    names = named(cells)
     if not _identity_of(names):
         raise ValueError(f"the columns' names are not valid {shown(encoding)}")
-    for name, count in Counter(names).items():
-        if count > 1:
-            raise ValueError(f"{count} columns are called `{name}`")
+    refuse_twins(names)
     return names
 
 

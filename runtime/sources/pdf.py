@@ -18,7 +18,7 @@ from dpipe.runtime.sources.files import reason
 
 SUFFIXES = (".pdf",)
 DPI = 150
-_one_at_a_time = Lock()
+one_at_a_time = Lock()
 
 
 def text(path: str | list[str], as_: str = "text", *, context: Context) -> Reading:
@@ -27,17 +27,18 @@ def text(path: str | list[str], as_: str = "text", *, context: Context) -> Readi
     A page without text is told as unreadable and the rest of its document kept; so is a whole
     document without text.
     """
-    return _read(path, context, _text)
+    return each_document(path, context, _text)
 
 
 def pages(path: str | list[str], as_: str = "pages", *, context: Context) -> Reading:
     """A row ``{ path, number, page }`` a page: numbers from 1, pages as PNG data URLs."""
-    return _read(path, context, _pages)
+    return each_document(path, context, _pages)
 
 
-def _read(
+def each_document(
     path: str | list[str], context: Context, read_one: Callable[[Any, str], Iterator[Read]]
 ) -> Reading:
+    """What ``read_one`` finds in each document; it holds ``one_at_a_time`` where it uses one."""
     files = find_inputs(path, context.base, SUFFIXES)
     return Reading(files, lambda: batched(_documents(files, context, read_one), 1))
 
@@ -47,7 +48,7 @@ def _documents(
 ) -> Iterator[Read]:
     for file in files:
         name = display(file, context.project)
-        with _one_at_a_time:
+        with one_at_a_time:
             document = _open(file, name)
         if isinstance(document, Unreadable):
             yield document
@@ -55,7 +56,7 @@ def _documents(
         try:
             yield from read_one(document, name)
         finally:
-            with _one_at_a_time:
+            with one_at_a_time:
                 document.close()
 
 
@@ -119,7 +120,7 @@ def _pages(document: Any, name: str) -> Iterator[Read]:
 def _of_page(document: Any, at: int, name: str, look: Callable[[Any], str]) -> str | Unreadable:
     place = f"{name} page {at + 1}"
     try:
-        with _one_at_a_time:
+        with one_at_a_time:
             return look(document[at])
     except NoText:
         return Unreadable(place, "the page holds no text")

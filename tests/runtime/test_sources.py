@@ -25,25 +25,9 @@ from dpipe.runtime.sources import jsonl, markdown, pdf, repeat, rows, text
 from dpipe.runtime.sources.base import Context, open_source
 from dpipe.runtime.sources.encodings import decode, guess
 from dpipe.runtime.values import Reject, Row
+from tests.runtime.items import read, told
 
 QA = Record((Field("q", STR), Field("n", optional(Int(1, 10)))), name="QA")
-
-
-def read(reader: Any, folder: Path, row: Record | None = None, **args: Any) -> list[Row | Reject]:
-    """Everything that a source gives, run to its end."""
-
-    async def main() -> list[Row | Reject]:
-        context = Context("src", folder, folder)
-        return [item async for b in open_source(reader, args, context, row) for item in b]
-
-    return trio.run(main)
-
-
-def told(items: list[Row | Reject]) -> list[Any]:
-    """Rows as their values, rejects as ``place: message``."""
-    return [
-        item.values if isinstance(item, Row) else f"{item.place}: {item.message}" for item in items
-    ]
 
 
 # -- paths ---------------------------------------------------------------------------------------

@@ -1,0 +1,74 @@
+"""Datasets of the Hugging Face hub, and folders that the `datasets` library reads.
+
+Rows are streamed: nothing is copied into the library's cache, and of a dataset on the hub only
+what is read is fetched, anew in each run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import datasets
+
+from dpipe.runtime.errors import UsageError
+from dpipe.runtime.paths import display
+from dpipe.runtime.sources.base import BATCH, Context, Read, Reading, Unreadable, batched
+from dpipe.runtime.sources.tables import records
+
+_ONLY_CRITICAL = 50
+
+
+def read(
+    name: str, split: str = "train", config: str = "", revision: str = "", *, context: Context
+) -> Reading:
+    """The rows of one split: of a folder, where there is one of that name, else of the hub.
+
+    A folder holds Parquet, JSON lines or CSV files, or what ``save_to_disk`` wrote. Raises
+    ``UsageError`` where there is no such dataset, split or config, or the hub cannot be reached.
+    """
+    # Rows and progress are dpipe's to tell, and nothing else may write to the terminal.
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(_ONLY_CRITICAL)
+    folder = context.base / name
+    local = folder.is_dir()
+    if not local and not _may_be_on_hub(name):
+        raise UsageError(f"there is no folder `{name}` in {context.base}", code="P0001")
+    try:
+        builder = datasets.load_dataset_builder(
+            str(folder) if local else name, config or None, revision=revision or None
+        )
+        rows = builder.as_streaming_dataset(split).with_format("arrow")
+    except Exception as e:  # of whatever kind the library and its network make
+        raise _unusable(name, e, context, local=local) from None
+    files = sorted(file for file in folder.rglob("*") if file.is_file()) if local else ()
+    shown = f"{display(folder, context.project) if local else name}/{split}"
+    return Reading(files, lambda: batched(_records(rows, shown)))
+
+
+def _may_be_on_hub(name: str) -> bool:
+    return name.count("/") <= 1 and not name.startswith(("/", ".")) and not name.endswith("/")
+
+
+def _unusable(name: str, error: Exception, context: Context, *, local: bool) -> UsageError:
+    if local:
+        return UsageError(f"cannot read the dataset in `{name}`: {_line(error)}", code="P0002")
+    hint = f"there is no folder `{name}` in {context.base} either"
+    return UsageError(f"cannot read the dataset `{name}`: {_line(error)}", code="P0001", hint=hint)
+
+
+def _line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    line = text.splitlines()[0]
+    return line[:1].lower() + line[1:]
+
+
+def _records(rows: Any, name: str) -> Iterator[Read]:
+    done = 0
+    try:
+        for table in rows.iter(BATCH):
+            for batch in table.to_batches():
+                yield from records(batch, name, done)
+                done += batch.num_rows
+    except Exception as e:  # of whatever kind the library makes of a damaged file or a lost line
+        yield Unreadable(f"{name}[{done}]", f"cannot be read from here on: {_line(e)}")

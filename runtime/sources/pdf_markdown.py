@@ -1,0 +1,43 @@
+"""PDF documents as Markdown, with their headings, lists and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dpipe.runtime.sources.base import Context, Read, Reading, Record, Unreadable
+from dpipe.runtime.sources.pdf import each_document, one_at_a_time
+from dpipe.runtime.sources.pdf_layout import pages_of
+
+
+def read(path: str | list[str], as_: str = "markdown", *, context: Context) -> Reading:
+    """A row ``{ path, text }`` a document, its pages a blank line apart.
+
+    A page without text is told as unreadable and the rest of its document kept; so is a whole
+    document without text.
+    """
+    return each_document(path, context, _markdown)
+
+
+def _markdown(document: Any, name: str) -> Iterator[Read]:
+    try:
+        with one_at_a_time:
+            texts = [_plain(page["text"]) for page in pages_of(document)]
+    except Exception:  # of whatever kind MuPDF makes of a damaged page
+        yield Unreadable(name, "a page is damaged, so that its layout cannot be read")
+        return
+    if not any(texts):
+        yield Unreadable(name, f"none of its pages ({len(texts)}) holds text that can be read")
+        return
+    yield Record({"path": name, "text": "\n\n".join(filter(None, texts))}, name, name)
+    for number, text in enumerate(texts, 1):
+        if not text:
+            yield Unreadable(f"{name} page {number}", "the page holds no text")
+
+
+def _plain(text: str) -> str:
+    """The text without the spaces that end its lines and the gaps that pictures leave."""
+    paragraphs = "\n".join(line.rstrip() for line in text.splitlines()).split("\n\n")
+    kept = (paragraph.strip("\n") for paragraph in paragraphs)
+    text = "\n\n".join(paragraph for paragraph in kept if paragraph)
+    return text.encode("utf-8", "ignore").decode().replace("\0", "")
