@@ -81,8 +81,9 @@ async def over(model: Model, calls: int, in_flight: int) -> float:
 class Bare:
     """The least that trio and httptools need for a call: the ceiling of what Python can do."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, base: str = "/v1") -> None:
         self.port = port
+        self.base = base.encode()
         self.idle: list[trio.SocketStream] = []
         self.done = False
 
@@ -103,8 +104,8 @@ class Bare:
                 **OPTIONS,
             }
         ).encode()
-        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
-        await stream.send_all(head % len(body) + body)
+        head = b"POST %s/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
+        await stream.send_all(head % (self.base, len(body)) + body)
         watch = Bare(0)
         parser = httptools.HttpResponseParser(watch)
         while not watch.done:
