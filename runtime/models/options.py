@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.secrets import Secret
@@ -34,7 +34,7 @@ class ModelOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", arbitrary_types_allowed=True)
 
     url: Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
-    key: Secret | None = None
+    key: Annotated[Secret | None, WithJsonSchema({"description": '`secret("NAME")`'})] = None
     timeout: float = Field(600.0, gt=0, description="seconds for one attempt")
     concurrency: int | None = Field(None, ge=1, description="calls at once, at most")
     rpm: float | None = Field(None, gt=0, description="requests per minute")
