@@ -25,7 +25,7 @@ from dpipe.lang.graph import (
     StageNode,
     label_of,
 )
-from dpipe.runtime import content, trust
+from dpipe.runtime import content
 from dpipe.runtime.asking import Answering
 from dpipe.runtime.endpoints import models_in
 from dpipe.runtime.errors import UsageError
@@ -72,7 +72,6 @@ class Inputs(Struct, frozen=True):
 
 def open_inputs(frame: Frame) -> Inputs:
     """Find all that is read, and see that nothing of it is written; touches no content."""
-    check_trust(frame)
     sources: dict[int, Source] = {}
     files: dict[str, tuple[Path, ...]] = {}
     sinks: dict[int, SinkPath] = {}
@@ -98,11 +97,6 @@ def _source(node: SourceNode, frame: Frame) -> Source:
     except UsageError as error:
         message = f"source `{node.name}`: {error.message}"
         raise UsageError(message, code=error.code, hint=error.hint) from None
-
-
-def check_trust(frame: Frame) -> None:
-    """Refuse to load a program's own Python unless the user lets it run."""
-    trust.check_trust(frame.program, frame.settings, frame.project.root)
 
 
 def models_used(frame: Frame) -> list[str]:

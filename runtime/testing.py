@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dpipe.lang import graph
-from dpipe.runtime.assembly import Frame, Inputs, Models, assemble, check_trust
+from dpipe.runtime.assembly import Frame, Inputs, Models, assemble
 from dpipe.runtime.errors import Misfit, NoValue, UsageError
 from dpipe.runtime.executor import Executor, Feed, Part, unwrapped
 from dpipe.runtime.expressions import Expressions
@@ -26,6 +26,7 @@ from dpipe.runtime.record import find_project
 from dpipe.runtime.script import Lines, Script, StandIns, in_turn
 from dpipe.runtime.settings import Settings
 from dpipe.runtime.sources.base import identity_of
+from dpipe.runtime.trust import check_trust
 from dpipe.runtime.unroll import unroll
 from dpipe.runtime.values import Batch, Reject, Row, Values, key_of
 
@@ -139,15 +140,22 @@ def _frame(
     settings: Settings,
 ) -> Frame:
     """The program whose sinks are the flows that the test reads."""
+    project = find_project(Path(program.file))
+    check_trust((_inside(program, test), replace(test, nodes=())), settings, project.root)
     values = bind_params(program, params, environ)
     expressions = Expressions(program.defs, values, environ)
     nodes = (*test.nodes, *(_end(name, node, test) for name, node in test.flows))
     ends = tuple(range(len(test.nodes), len(nodes)))
     program = unroll(replace(program, nodes=nodes, sinks=ends), expressions.constant)
     settings = settings.model_copy(update={"seed": 0, "sample": None})
-    project = find_project(Path(program.file))
     wiring = wire(program, program.sinks)
     return Frame(program, wiring, values, expressions, project, settings)
+
+
+def _inside(program: graph.Graph, test: graph.TestDef) -> graph.Graph:
+    """The program without its sources and sinks, whose Python no test runs."""
+    outside = (graph.SourceNode, graph.SinkNode)
+    return replace(program, nodes=tuple(n for n in test.nodes if not isinstance(n, outside)))
 
 
 def _end(name: str, node: int, test: graph.TestDef) -> graph.SinkNode:
@@ -167,7 +175,6 @@ async def _gather(frame: Frame, test: graph.TestDef) -> dict[str, Gathered]:
             gathered[index] = Gathered()
     between = tuple(at for at in frame.wiring.nodes if at not in fed and at not in gathered)
     inner = replace(frame, wiring=replace(frame.wiring, nodes=between))
-    check_trust(inner)
     parts = assemble(inner, Inputs({}, {}), _models(frame, test), _Unheard())
     listed = frozenset(answers.prompt for answers in test.answers if answers.listed)
     parts = in_turn(frame.program.nodes, parts, listed)

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from dpipe.lang.graph import CallPython, Graph, Metric, SinkNode, SourceNode
+from dpipe.lang.graph import CallPython, Graph, Metric, SinkNode, SourceNode, TestDef
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.python import file_of
 from dpipe.runtime.settings import Settings
@@ -16,7 +16,7 @@ from dpipe.runtime.settings import Settings
 _OURS = "dpipe."
 
 
-def check_trust(program: Graph, settings: Settings, root: Path) -> None:
+def check_trust(program: Graph | tuple[Graph, TestDef], settings: Settings, root: Path) -> None:
     """Refuse a program that names Python of its own, before any of it is loaded.
 
     Python of a file needs the user's leave or a trusted folder, Python of other packages the
