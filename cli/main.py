@@ -15,7 +15,7 @@ from dpipe.cli.program import tell_findings
 
 SECTIONS = {
     "Start with": ("init", "check", "run"),
-    "Then": ("fmt", "runs", "show", "explain"),
+    "Then": ("test", "fmt", "runs", "show", "explain"),
 }
 COMMANDS = tuple(name for names in SECTIONS.values() for name in names)
 INTERNAL_ERROR = 3
