@@ -60,7 +60,8 @@ def _unusable(name: str, error: Exception, context: Context, *, local: bool) -> 
 def _line(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     line = text.splitlines()[0]
-    return line[:1].lower() + line[1:]
+    name = not line.partition(" ")[0][1:].islower()
+    return line if name else line[:1].lower() + line[1:]
 
 
 def _records(rows: Any, name: str) -> Iterator[Read]:

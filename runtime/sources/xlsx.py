@@ -115,6 +115,8 @@ def _text(result: Any, formula: Any) -> str:
         if formula.data_type == "f" and result.data_type == "n":
             raise _Wrong(f"cell {formula.coordinate} holds a formula that was never calculated")
         return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, datetime) and value.time() == time():
         value = value.date()
     return value.isoformat() if isinstance(value, date | time) else str(value)

@@ -20,8 +20,10 @@ PNG = bytes.fromhex(
 # -- html ----------------------------------------------------------------------------------------
 
 PAGE = """<!doctype html><html><head><title>The  title</title><style>p { }</style></head>
-<body><script>alert(1)</script><h2>Part</h2><p>a_b * <b>bold</b> <a href="x">link</a><p>é &amp; &lt;i>
-<ul><li>one<li>two</ul><table><tr><th>A<th>B<tr><td>1<td>2</table><pre>if x:\n    y</pre><!-- no -->
+<body><script>alert(1)</script><h2>Part</h2><p>a_b * <b>bold</b> <a href="x">link</a>
+<p>é &amp; &lt;i>
+<ul><li>one<li>two</ul><table><tr><th>A<th>B<tr><td>1<td>2</table><pre>if x:
+    y</pre><!-- no -->
 """
 MARKDOWN = """# The title
 
