@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from dpipe.lang import graph, syntax
 from dpipe.lang.diagnostics import Label
 from dpipe.lang.env import Env
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.prompts import Prompts
-from dpipe.lang.types import Field, List, Record, fits, required, show_short
+from dpipe.lang.types import (
+    Field,
+    List,
+    Optional,
+    Record,
+    Type,
+    fits,
+    required,
+    show_short,
+    without_ranges,
+)
 
 OUTCOMES = (
     "truncated",
@@ -57,7 +69,10 @@ class Scripts:
     def _value(
         self, node: syntax.Expr, env: Env, decl: Decl, prompt: graph.PromptDef
     ) -> graph.Expr:
-        """An answer of the prompt's type, or the outcome that a call ends in."""
+        """An answer of the prompt's type, or the outcome that a call ends in.
+
+        Whether a computed number lies in its range is seen when the test runs.
+        """
         if isinstance(node, syntax.If):
             test, known = self.expressions.test(node.test, env, "`if`")
             then = self._value(node.then, env.knowing(known), decl, prompt)
@@ -65,7 +80,8 @@ class Scripts:
         if isinstance(node, syntax.Call) and _is_fail(node):
             return self._fail(node)
         found = self.expressions.of(node, env, prompt.result)
-        if not fits(found.type, prompt.result):
+        wanted = prompt.result if _is_literal(found.expr) else _unbounded(prompt.result)
+        if not fits(found.type, wanted):
             message = (
                 f"prompt `{decl.name.text}` gives {show_short(prompt.result)}, "
                 f"found {show_short(found.type)}"
@@ -87,6 +103,32 @@ class Scripts:
             span = args[0].span._replace(start=args[0].span.start + 1, end=args[0].span.end - 1)
             misspelt(self.bag, "E0803", span, outcome, message, OUTCOMES, help)
         return graph.Fail(outcome or "")
+
+
+def _unbounded(of: Type) -> Type:
+    """The type with all its numbers unbounded, those in records too."""
+    match of:
+        case Record(fields):
+            bare = (Field(one.name, _unbounded(one.type), one.description) for one in fields)
+            return replace(of, fields=tuple(bare))
+        case List(inner):
+            return List(_unbounded(inner))
+        case Optional(inner):
+            return Optional(_unbounded(inner))
+        case _:
+            return without_ranges(of)
+
+
+def _is_literal(expr: graph.Expr) -> bool:
+    match expr:
+        case graph.ListOf(items):
+            return all(map(_is_literal, items))
+        case graph.RecordOf(entries):
+            return all(_is_literal(value) for _, value in entries)
+        case graph.Unary(_, operand):
+            return _is_literal(operand)
+        case _:
+            return isinstance(expr, graph.Const)
 
 
 def _is_fail(node: syntax.Expr) -> bool:
