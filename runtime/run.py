@@ -18,6 +18,7 @@ from dpipe.runtime.embedding import Embeddings
 from dpipe.runtime.endpoints import Endpoints
 from dpipe.runtime.events import Listener
 from dpipe.runtime.expressions import Expressions
+from dpipe.runtime.heap import settled_heap
 from dpipe.runtime.journal import Journal
 from dpipe.runtime.locks import hold_outputs
 from dpipe.runtime.plan import bind_params, choose_sinks, wire
@@ -80,6 +81,7 @@ async def run_graph(
         parts = assemble(frame, inputs, models, watch)
         folder = held.enter_context(_record(frame, options, endpoints))
         watch.tell.add(folder)
+        held.enter_context(settled_heap())
         try:
             course = Course(folder.id, frame, inputs, parts, watch, journal, asker, endpoints)
             return await course.run()
