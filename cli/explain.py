@@ -17,4 +17,12 @@ def command(code: str) -> None:
     if found is None:
         raise click.BadParameter(f"no diagnostic has the code {code}", param_hint="CODE")
     console.say(f"{click.style(code.upper(), bold=True)} {found.name} ({found.severity})")
-    console.say(found.summary)
+    console.say(page_of(code.upper()))
+
+
+def page_of(code: str) -> str:
+    """A code's page without its title: why it is told, an example, and the example mended."""
+    from importlib import resources
+
+    page = resources.files("dpipe.lang") / "errors" / f"{code}.md"
+    return page.read_text("utf-8").partition("\n")[2].strip()

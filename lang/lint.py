@@ -9,6 +9,7 @@ from dpipe.lang.lints.subject import Subject
 from dpipe.lang.modules import Program
 
 _LINTS = (
+    names.unused,
     names.shadowed_builtins,
     fields.unused_fields,
     fields.changed_types,
@@ -33,9 +34,12 @@ _LINTS = (
 
 
 def lint_program(program: Program, checked: Checked, bag: Bag) -> None:
-    """Report what is likely a mistake; but for unused names, only of a program without errors."""
+    """Report what is likely a mistake, of a program without errors.
+
+    Beside an error much looks like a mistake that is none: what is misspelt looks unused.
+    """
+    if bag.has_errors:
+        return
     subject = Subject(program, checked, bag)
-    names.unused(subject)
-    if not bag.has_errors:
-        for lint in _LINTS:
-            lint(subject)
+    for lint in _LINTS:
+        lint(subject)

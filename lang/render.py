@@ -14,7 +14,7 @@ from dpipe.lang.source import Source, Span
 
 Style: TypeAlias = Literal["text", "short", "json", "sarif", "github"]
 
-PAGES = "docs/errors/"  # where each code has its page
+PAGES = "lang/errors/"  # where each code has its page
 _JSON_VERSION = 1
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 _COLORS: dict[Severity, str] = {"error": "31", "warning": "33", "info": "36"}

@@ -24,8 +24,6 @@ def unused(subject: Subject) -> None:
     """W0201, W0202, W0203: what the root file declares and never uses."""
     root, names = subject.program.root, subject.checked.names
     items = subject.program.modules[root].items
-    if any(isinstance(item, syntax.BadItem) for item in items):
-        return  # what the broken declaration used is not known
     for name, item in names.imported[root].items():
         if (root, name) not in names.used:
             _unused_import(subject, item)

@@ -186,7 +186,7 @@ def test_json_has_every_fact_with_lines_from_one_and_offsets_in_code_points() ->
                 ],
             }
         ],
-        "url": "docs/errors/E0109.md",
+        "url": "lang/errors/E0109.md",
     }
 
 
