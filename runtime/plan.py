@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
@@ -243,17 +243,21 @@ def unbounded(program: Graph, wiring: Wiring, steps: Collection[int]) -> frozens
     the earlier inputs to end first; where that needs the writer itself, however indirectly,
     the branch is let off its bound. Everything else waits, and memory stays bounded.
     """
-    needs: dict[int, set[int]] = {}
+    before = _read_before(program, wiring)
+    needs: dict[int, Bits] = {}
     loose: set[Edge] = set()
     for writer in wiring.nodes:
         edges = [] if writer in steps else list(_through_steps(writer, wiring, steps))
         for edge in edges if len(edges) > 1 else ():
-            needed = _read_before(program, wiring, edge)
-            if writer in _closure(needed, needs):
+            if _closure(before[edge], needs) >> writer & 1:
                 loose.add(edge)
             else:
-                needs.setdefault(writer, set()).update(needed)
+                needs[writer] = needs.get(writer, 0) | before[edge]
     return frozenset(loose)
+
+
+Bits: TypeAlias = int
+"""A set of nodes, a bit each."""
 
 
 def _through_steps(writer: int, wiring: Wiring, steps: Collection[int]) -> Iterator[Edge]:
@@ -264,31 +268,38 @@ def _through_steps(writer: int, wiring: Wiring, steps: Collection[int]) -> Itera
             yield edge
 
 
-def _read_before(program: Graph, wiring: Wiring, edge: Edge) -> set[int]:
-    """All that must come to its end before what goes over an edge is read on."""
-    reached = {edge.reader}
-    entered = [edge]
+def _read_before(program: Graph, wiring: Wiring) -> dict[Edge, Bits]:
+    """For each edge all that must come to its end before what goes over it is read on."""
+    made_from: dict[int, Bits] = {}
     for index in wiring.nodes:
-        if index in reached:
-            entered += wiring.readers[index]
-            reached |= {onward.reader for onward in wiring.readers[index]}
-    before: set[int] = set()
-    for one in entered:
-        node = program.nodes[one.reader]
-        order = reading_order(node)
-        earlier = order[: order.index(one.slot)]
-        before |= _ancestors(program, (inputs_of(node)[slot] for slot in earlier))
+        made_from[index] = 1 << index
+        for writer in inputs_of(program.nodes[index]):
+            made_from[index] |= made_from[writer]
+    before: dict[Edge, Bits] = {}
+    onward: dict[int, Bits] = {}
+    for index in reversed(wiring.nodes):
+        onward[index] = 0
+        for edge in wiring.readers[index]:
+            before[edge] = onward[edge.reader]
+            for writer in _inputs_before(program.nodes[edge.reader], edge.slot):
+                before[edge] |= made_from[writer]
+            onward[index] |= before[edge]
     return before
 
 
-def _closure(start: set[int], needs: Mapping[int, set[int]]) -> set[int]:
-    found: set[int] = set()
-    waiting = list(start)
-    while waiting:
-        index = waiting.pop()
-        if index not in found:
-            found.add(index)
-            waiting += needs.get(index, ())
+def _inputs_before(node: Node, slot: int) -> Iterator[int]:
+    """The inputs that a node reads to their ends before it reads this one."""
+    order = reading_order(node)
+    return (inputs_of(node)[earlier] for earlier in order[: order.index(slot)])
+
+
+def _closure(start: Bits, needs: Mapping[int, Bits]) -> Bits:
+    """The nodes, what they need, what that needs."""
+    found, waiting = start, list(needs)
+    while reached := [writer for writer in waiting if found >> writer & 1]:
+        waiting = [writer for writer in waiting if not found >> writer & 1]
+        for writer in reached:
+            found |= needs[writer]
     return found
 
 
