@@ -6,7 +6,6 @@ in it before anybody sees the answer, and the model's slot is free again before 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -85,21 +84,24 @@ class Chain:
         self.attempt = 0
         self._first = request
         self._model = model
-        self._left = Counter(retry)
+        self._left = dict(retry)
         self._context = context
         for entry in recorded:
             if self.verdict is None and serves(entry, self.request):
                 self.take(entry)
             self.attempt = entry.attempt + 1
 
-    def take(self, entry: Recorded) -> None:
-        """What became of ``request``: a verdict, or the request to send next."""
+    def take(self, entry: Recorded, read: reading.Read | None = None) -> None:
+        """What became of ``request``: a verdict, or the request to send next.
+
+        ``read`` is the entry's reply as the request's type, where it has been read.
+        """
         self.attempt = entry.attempt + 1
-        read = read_entry(entry, self.request.result)
+        read = read or read_entry(entry, self.request.result)
         if isinstance(read, reading.Ok):
             self.verdict = Value(read.value, self._model, read.reasoning)
             return
-        again = self._again(read, entry.reply) if self._left[read.outcome] > 0 else None
+        again = self._again(read, entry.reply) if self._left.get(read.outcome, 0) > 0 else None
         if again is None:
             text = entry.reply.text if entry.reply else None
             self.verdict = Failed(read.outcome, read.message, text)
@@ -285,7 +287,7 @@ class Asker:
 
     async def _answer(self, query: Query, chain: Chain) -> Value | Failed:
         while chain.verdict is None:
-            entry = await self._attempt(query, chain)
+            entry, read = await self._attempt(query, chain)
             await self._journal.record(
                 query.key,
                 entry.attempt,
@@ -295,22 +297,23 @@ class Asker:
                 max_tokens=entry.max_tokens,
                 model=entry.model,
             )
-            chain.take(entry)
+            chain.take(entry, read)
         return chain.verdict
 
-    async def _attempt(self, query: Query, chain: Chain) -> Recorded:
+    async def _attempt(self, query: Query, chain: Chain) -> tuple[Recorded, reading.Read]:
         """Send the chain's request; whatever comes of it is an entry of the journal."""
         endpoint = self._endpoints[query.seat.model]
-        outcome, message, reply = await _sent(endpoint.model, self._drawn(endpoint, query, chain))
-        return Recorded(
+        reply, read = await _sent(endpoint.model, self._drawn(endpoint, query, chain))
+        ended = (read.outcome, read.message) if isinstance(read, reading.Failed) else ("ok", "")
+        entry = Recorded(
             chain.attempt,
             self._journal.run or 0,
-            outcome,
-            message,
+            *ended,
             reply,
             chain.request.options.get("max_tokens"),
             model=endpoint.model.scope,
         )
+        return entry, read
 
     def _drawn(self, endpoint: Endpoint, query: Query, chain: Chain) -> Request:
         """The request as it is sent; who cannot draw without is given a number."""
@@ -320,17 +323,12 @@ class Asker:
         return replace(chain.request, options={**chain.request.options, "seed": seed})
 
 
-async def _sent(model: Model, request: Request) -> tuple[str, str, Reply | None]:
-    """Outcome, message and reply of a call."""
+async def _sent(model: Model, request: Request) -> tuple[Reply | None, reading.Read]:
+    """The reply to a call, if one came, and what it says."""
     try:
         reply = await model.complete(request)
     except RejectedRequest as rejected:
-        return "rejected_request", rejected.message, None
+        return None, reading.Failed("rejected_request", rejected.message)
     except Unavailable as unavailable:
-        return "unavailable", unavailable.message, None
-    read = reading.read_reply(reply, request.result)
-    return (
-        (read.outcome, read.message, reply)
-        if isinstance(read, reading.Failed)
-        else ("ok", "", reply)
-    )
+        return None, reading.Failed("unavailable", unavailable.message)
+    return reply, reading.read_reply(reply, request.result)
