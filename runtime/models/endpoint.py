@@ -77,13 +77,11 @@ class Endpoint:
     async def _post(self, path: str, body: bytes) -> Answer:
         self.in_flight += 1
         try:
-            with trio.fail_after(self._timeout):
+            with trio.CancelScope(relative_deadline=self._timeout):
                 return await self._road.post(path, body)
-        except trio.TooSlowError:
-            message = f"no answer within {self._timeout:g} s"
-            raise Unavailable(message, kind="timeout") from None
         finally:
             self.in_flight -= 1
+        raise Unavailable(f"no answer within {self._timeout:g} s", kind="timeout")
 
 
 def least_busy(endpoints: Sequence[Endpoint]) -> Endpoint:
