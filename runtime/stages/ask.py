@@ -265,15 +265,14 @@ class Change:
     """Wakes everybody who waits for something to change."""
 
     def __init__(self) -> None:
-        self._told = trio.Event()
+        self._waiting = trio.lowlevel.ParkingLot()
 
     def tell(self) -> None:
-        if self._told.statistics().tasks_waiting:
-            self._told.set()
-            self._told = trio.Event()
+        if self._waiting:
+            self._waiting.unpark_all()
 
     async def wait(self) -> None:
-        await self._told.wait()
+        await self._waiting.park()
 
 
 # -- from the graph ------------------------------------------------------------------------------
