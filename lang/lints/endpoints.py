@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dpipe.lang import graph, syntax
 from dpipe.lang.diagnostics import Edit, Fix
 from dpipe.lang.lints.reading import inside
-from dpipe.lang.lints.subject import Subject
+from dpipe.lang.lints.subject import Subject, arg_of
 from dpipe.lang.source import Span
 
 _HOST = re.compile(r"http://(?:[^/@]*@)?(\[[^\]]*\]|[^/:?#]*)")
@@ -37,7 +37,9 @@ def _is_far(host: str) -> bool:
 def _tell_http(
     subject: Subject, call: syntax.Call, model: graph.ModelDef, url: str, host: str
 ) -> None:
-    span = next(arg.value.span for arg in call.args if arg.label and arg.label.text == "url")
+    node = arg_of(call, "url")
+    assert node is not None
+    span = node.span
     at = subject.text(span).find(f'"{url}')
     fixes = []
     if at >= 0:

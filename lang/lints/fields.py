@@ -86,7 +86,9 @@ def _tell_unread(subject: Subject, at: int, span: Span, unread: set[str]) -> Non
     names = [name for name in (record.names() if record else ()) if name in unread]
     shown = " and ".join(f"`{name}`" for name in names)
     prompt = subject.item_at(subject.graph.prompts[calls_of(node)[0].prompt].place)
-    labels = [Label(prompt.name.span, "asked for here")] if _is_prompt(prompt) else []
+    labels = []
+    if isinstance(prompt, syntax.PromptItem):
+        labels = [Label(prompt.name.span, "asked for here")]
     subject.bag.add(
         "W0302",
         span,
@@ -94,10 +96,6 @@ def _tell_unread(subject: Subject, at: int, span: Span, unread: set[str]) -> Non
         labels=labels,
         help=f"leave {shown} out of the prompt's result: each answer costs tokens",
     )
-
-
-def _is_prompt(item: syntax.Item | None) -> bool:
-    return isinstance(item, syntax.PromptItem)
 
 
 def changed_types(subject: Subject) -> None:
@@ -112,7 +110,7 @@ def changed_types(subject: Subject) -> None:
                 continue
             subject.bag.add(
                 "W0303",
-                _label(subject, at, name),
+                subject.label(at, name),
                 f"`set` turns `.{name}` from {show_short(was)} into {show_short(now)}",
                 help="give the new value a name of its own",
             )
@@ -134,9 +132,3 @@ def _of_itself(name: str, value: graph.Expr) -> bool:
         value = value.args[0] or value
     path = path_of(value, {})
     return path is not None and path[1] == name
-
-
-def _label(subject: Subject, at: int, name: str) -> Span:
-    call = subject.checked.calls[at]
-    labels = [arg.label.span for arg in call.args if arg.label and arg.label.text == name]
-    return labels[0] if labels else call.callee.span

@@ -10,7 +10,6 @@ from dpipe.lang.lints.demand import calls_of
 from dpipe.lang.lints.origins import Origins
 from dpipe.lang.lints.reading import fields_read, inside, made_of
 from dpipe.lang.lints.subject import Subject, name_of
-from dpipe.lang.source import Span
 from dpipe.lang.types import Float, Int, Str, required
 
 _CHEAP = ("exact", "minhash")
@@ -132,11 +131,10 @@ def split_leak(subject: Subject) -> None:
         if not cut:
             continue
         key = _key(subject, at, node)
-        target = subject.arg(at, "as")
         fixes = []
-        if key is not None and target is not None:
-            start = subject.text(target.span._replace(start=0)).rindex("as", 0, target.span.start)
-            edit = Edit(Span(target.span.file, start, start), f"by: .{key}, ")
+        if key is not None:
+            before = subject.label(at, "as")
+            edit = Edit(before._replace(end=before.start), f"by: .{key}, ")
             fixes = [Fix(f"add `by: .{key}`", (edit,))]
         shown = subject.nodes[cut[0]]
         name = shown.stage if isinstance(shown, graph.StageNode) else "loop"
@@ -165,7 +163,7 @@ def _key(subject: Subject, at: int, node: graph.StageNode) -> str | None:
     cut = {each for each in subject.above(at) if _multiplies(subject, each)}
     for name in ("path", "id", *before.names()):
         of, type = origins.rows[node.input].get(name, frozenset()), before.get(name)
-        if type is None or not isinstance(required(type), Str | Int) or of & cut or not of:
+        if not of or of & cut or type is None or not isinstance(required(type), Str | Int):
             continue
         if all(isinstance(subject.nodes[each], graph.SourceNode) for each in of):
             return name

@@ -11,6 +11,7 @@ from dpipe.lang.lints.demand import calls_of
 from dpipe.lang.lints.origins import Origins
 from dpipe.lang.lints.reading import Path, Scope, made_of, path_of
 from dpipe.lang.lints.subject import Subject
+from dpipe.lang.modules import STD
 from dpipe.lang.types import Bool, Enum, Float, Int, List, Optional, Record, Type
 
 _DOCUMENTS = re.compile(r"dpipe\.runtime\.sources\.(?:text|markdown|html|docx|pdf):")
@@ -138,7 +139,7 @@ def _placeholders(subject: Subject, roles: tuple[str, ...], test: Test) -> Itera
 
 
 def _own(subject: Subject) -> set[str]:
-    return {file for file in subject.program.modules if not file.startswith("<std>/")}
+    return {file for file in subject.program.modules if not file.startswith(STD)}
 
 
 def _scope(node: graph.StageNode, call: graph.PromptCall) -> Scope:

@@ -11,6 +11,7 @@ from dpipe.lang.diagnostics import Bag
 from dpipe.lang.modules import STD, Program
 from dpipe.lang.names import Decl
 from dpipe.lang.source import Span
+from dpipe.lang.types import Record
 
 
 class Subject:
@@ -63,16 +64,13 @@ class Subject:
     def arg(self, at: int, label: str) -> syntax.Expr | None:
         """An argument of a stage by its label."""
         call = self.checked.calls.get(at)
-        for arg in call.args if call is not None else ():
-            if arg.label is not None and arg.label.text == label:
-                return arg.value
-        return None
+        return None if call is None else arg_of(call, label)
 
-    def first(self, at: int) -> syntax.Expr | None:
-        """The first argument of a stage, if it has no label."""
-        call = self.checked.calls.get(at)
-        bare = [arg for arg in call.args if arg.label is None] if call is not None else []
-        return bare[0].value if bare else None
+    def label(self, at: int, label: str) -> Span:
+        """Where an argument of a stage begins; the name of the stage if it has no such one."""
+        call = self.checked.calls[at]
+        labels = [arg.label.span for arg in call.args if arg.label and arg.label.text == label]
+        return labels[0] if labels else call.callee.span
 
     def text(self, span: Span) -> str:
         return self.program.sources[span.file].text[span.start : span.end]
@@ -83,7 +81,7 @@ class Subject:
 
     # -- the graph -------------------------------------------------------------------------------
 
-    def row_before(self, node: graph.StageNode) -> graph.types.Record:
+    def row_before(self, node: graph.StageNode) -> Record:
         before = self.nodes[node.input]
         assert not isinstance(before, graph.SinkNode)
         return before.row
@@ -139,6 +137,14 @@ class Subject:
                 return self.constant(params.get(name))
             case _:
                 return None
+
+
+def arg_of(call: syntax.Call, label: str) -> syntax.Expr | None:
+    """An argument of a call by its label."""
+    for arg in call.args:
+        if arg.label is not None and arg.label.text == label:
+            return arg.value
+    return None
 
 
 def name_of(node: graph.StageNode, label: str) -> str:
