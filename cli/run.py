@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 @click.option("--sample", type=int, metavar="N", help="Use only N rows of each source.")
 @click.option("--seed", type=int, metavar="N", help="The seed of all chance in the run.")
 @click.option("--replay", is_flag=True, help="Call no model: answer from the journal alone.")
+@click.option("--max-cost", type=float, metavar="USD", help="Stop before more is spent.")
+@click.option("--max-tokens", type=int, metavar="N", help="Stop before more tokens are used.")
+@click.option("--within", metavar="TIME", help="Stop after this time: 90s, 30m, 1h30m.")
+@click.option(
+    "--max-errors", metavar="N|P%", help="Stop when more rows failed, or more of a stage's."
+)
 @click.option(
     "--allow-outside", is_flag=True, default=None, help="Let files outside the project be used."
 )

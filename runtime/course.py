@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from dpipe.runtime.asking import Asker
 from dpipe.runtime.assembly import Frame, Inputs
+from dpipe.runtime.budget import Budget, Stopped
 from dpipe.runtime.endpoints import Endpoints
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.events import (
@@ -22,7 +23,8 @@ from dpipe.runtime.events import (
     SinkWritten,
     Status,
 )
-from dpipe.runtime.executor import Executor, Feed, Part, unwrapped
+from dpipe.runtime.executor import Executor, Feed, Part, Service, unwrapped
+from dpipe.runtime.guards import end_when_stopped, stop_for_errors, stop_in_time
 from dpipe.runtime.journal import Journal
 from dpipe.runtime.paths import display
 from dpipe.runtime.record import list_runs
@@ -33,6 +35,8 @@ from dpipe.runtime.writing import Writing
 
 PROGRESS = 0.25
 """Seconds between two looks at where the run stands."""
+
+GO_ON = "what was answered is kept: run it again to go on, nothing is paid twice"
 
 
 class Watch:
@@ -76,6 +80,7 @@ class Course(Struct, frozen=True):
     journal: Journal
     asker: Asker
     endpoints: Endpoints
+    budget: Budget
 
     async def run(self) -> RunResult:
         self.journal.begin_run(self.id)
@@ -84,9 +89,11 @@ class Course(Struct, frozen=True):
         try:
             self._open_outputs()
             with unwrapped():
-                await executor.run([self.journal.serve, lambda: self._progress(executor)])
+                await executor.run(self._services(executor))
+        except Stopped as stopped:
+            return self._end(executor, "stopped", f"{stopped.reason}; {GO_ON}")
         except KeyboardInterrupt:
-            return self._end(executor, "interrupted", "interrupted; run it again to go on")
+            return self._end(executor, "interrupted", f"interrupted; {GO_ON}")
         except UsageError as error:
             self._end(executor, "failed", error.message)
             raise
@@ -95,6 +102,16 @@ class Course(Struct, frozen=True):
                 writing.abandon()
         self.journal.end_run()
         return self._ended(executor)
+
+    def _services(self, executor: Executor) -> list[Service]:
+        settings, budget = self.frame.settings, self.budget
+        return [
+            self.journal.serve,
+            lambda: self._progress(executor),
+            lambda: stop_in_time(settings.within, budget),
+            lambda: stop_for_errors(settings, executor.counts, budget),
+            lambda: end_when_stopped(budget, self.journal),
+        ]
 
     def _writings(self) -> Iterator[Writing]:
         return (part for part in self.parts.values() if isinstance(part, Writing))
@@ -157,9 +174,7 @@ class Course(Struct, frozen=True):
         feeds = [part for part in self.parts.values() if isinstance(part, Feed)]
         empty = not any(feed.tally.entered for feed in feeds)
         message = "the sources gave no rows, so the outputs are empty" if empty else None
-        lost = any(
-            reason.startswith("failed:") for node in executor.counts() for reason in node.reasons
-        )
+        lost = any(node.failed for node in executor.counts())
         return self._end(executor, "rows lost" if lost else "done", message)
 
     def _end(self, executor: Executor, status: Status, message: str | None) -> RunResult:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from dpipe.lang import graph
 from dpipe.runtime.asking import Endpoint
+from dpipe.runtime.budget import Budget
 from dpipe.runtime.events import CallEnded, ModelCount
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.metering import Meter
@@ -45,6 +46,7 @@ class Endpoints:
         *,
         tell: Callable[[CallEnded], None],
         clock: Callable[[], float],
+        budget: Budget | None = None,
         seed: int = 0,
     ) -> None:
         """Raises ``UsageError`` for options that cannot be, or an environment that lacks one."""
@@ -64,6 +66,7 @@ class Endpoints:
                 expressions.constant(declared.id),
                 options,
                 on_call=meter,
+                budget=budget,
                 seed=seed,
             )
             self.models[name] = model

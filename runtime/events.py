@@ -34,6 +34,11 @@ class NodeCount(Struct, frozen=True):
     reasons: Mapping[str, int]
     in_flight: int = 0
 
+    @property
+    def failed(self) -> int:
+        """Rows that were lost to failures here."""
+        return sum(n for reason, n in self.reasons.items() if reason.startswith("failed:"))
+
 
 class ModelCount(Struct, frozen=True):
     """What a model has been asked so far; ``cost`` in USD, None where it has no price.

@@ -168,6 +168,11 @@ class Journal:
             self._open.vectors.update(vectors)
             await self._written()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether every entry is committed."""
+        return not (self._open or self._writing)
+
     async def _written(self) -> None:
         batch = self._open
         batch.wanted.set()

@@ -13,6 +13,7 @@ from msgspec import Struct
 from dpipe.lang.graph import Graph
 from dpipe.runtime.asking import Asker
 from dpipe.runtime.assembly import Frame, Models, assemble, models_used, open_inputs
+from dpipe.runtime.budget import Budget
 from dpipe.runtime.course import Course, Watch
 from dpipe.runtime.embedding import Embeddings
 from dpipe.runtime.endpoints import Endpoints
@@ -56,18 +57,20 @@ async def run_graph(
 ) -> RunResult:
     """Run a program; its files are complete, or lie beside as ``.partial``.
 
-    Raises ``UsageError`` for what the user must mend, mostly before the first call. Ctrl-C ends
-    the run cleanly, with a result that says so.
+    Raises ``UsageError`` for what the user must mend, mostly before the first call. A budget or
+    a Ctrl-C ends the run cleanly, with a result that says so.
     """
     frame = _frame(program, options)
     inputs = open_inputs(frame)
     watch = Watch(frame.project.root, observers)
+    budget = Budget(frame.settings.max_cost, frame.settings.max_tokens)
     endpoints = Endpoints(
         program,
         models_used(frame),
         frame.expressions,
         tell=watch.tell,
         clock=watch.elapsed,
+        budget=budget,
         seed=frame.settings.seed,
     )
     frame.project.prepare()
@@ -83,7 +86,9 @@ async def run_graph(
         watch.tell.add(folder)
         held.enter_context(settled_heap())
         try:
-            course = Course(folder.id, frame, inputs, parts, watch, journal, asker, endpoints)
+            course = Course(
+                folder.id, frame, inputs, parts, watch, journal, asker, endpoints, budget
+            )
             return await course.run()
         finally:
             await endpoints.close()

@@ -13,18 +13,12 @@ from typing import TypeAlias, TypeVar
 import trio
 from msgspec import Struct
 
+from dpipe.runtime.budget import NOTHING, Budget, Spending, spending
 from dpipe.runtime.models.embedding import CountingEmbedder, Embedded
+from dpipe.runtime.models.lengths import Guess, Lengths, limit_of, size_of
 from dpipe.runtime.models.options import ModelOptions
 from dpipe.runtime.models.pace import Pace
-from dpipe.runtime.models.protocol import (
-    Message,
-    Model,
-    Reply,
-    Request,
-    TextPart,
-    Unavailable,
-    Usage,
-)
+from dpipe.runtime.models.protocol import Model, Reply, Request, Unavailable, Usage
 from dpipe.runtime.models.slots import Slots
 
 ATTEMPTS = 10
@@ -37,7 +31,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 _ALL_BUSY = 5
 """So many busy answers without a good one between them: the endpoint turns everybody away."""
 _OVERLOAD = frozenset({503, 529})
-_TOKEN = 4
+_NO_GUESS = Guess(0.0, Usage())
 
 T = TypeVar("T")
 
@@ -69,7 +63,13 @@ class Gate:
     """The limits of one model, shared by everything that asks it."""
 
     def __init__(
-        self, name: str, options: ModelOptions, *, on_call: OnCall = ignore, seed: int = 0
+        self,
+        name: str,
+        options: ModelOptions,
+        *,
+        on_call: OnCall = ignore,
+        budget: Budget | None = None,
+        seed: int = 0,
     ) -> None:
         self.name = name
         self.slots = Slots(options.concurrency)
@@ -77,6 +77,7 @@ class Gate:
         self._tokens = Pace(options.tpm) if options.tpm else None
         self._price = options.price
         self._on_call = on_call
+        self._budget = budget or Budget()
         self._jitter = Random(f"{seed} {name}")
         self._resume_at = -inf
         self._good_at = -inf
@@ -85,25 +86,25 @@ class Gate:
     @property
     def counts_tokens(self) -> bool:
         """Whether ``run`` wants to know about how many tokens a call will take."""
-        return self._tokens is not None
+        return self._tokens is not None or self._budget.is_counted
 
     async def run(
         self,
         call: Callable[[], Awaitable[T]],
         usage_of: Callable[[T], Usage],
-        tokens: float = 0.0,
+        guess: Guess = _NO_GUESS,
     ) -> T:
         """Make the call when its turn comes, again after passing trouble.
 
         A busy endpoint is waited for while it answers anybody; other trouble is raised as
-        ``Unavailable`` when it comes the tenth time. ``tokens`` is a guess, corrected by what
-        ``usage_of`` tells.
+        ``Unavailable`` when it comes the tenth time. The guess is corrected by what ``usage_of``
+        tells. Once the run's budget is used up no call begins, and this waits for ever.
         """
         busy = failed = 0
         first_busy = inf
         while True:
             try:
-                return await self._attempt(call, usage_of, tokens)
+                return await self._attempt(call, usage_of, guess)
             except Unavailable as trouble:
                 if trouble.kind == "rate":
                     busy += 1
@@ -124,14 +125,30 @@ class Gate:
         return told > LONGEST_TOLD or waited > max(PATIENCE, 2 * told)
 
     async def _attempt(
-        self, call: Callable[[], Awaitable[T]], usage_of: Callable[[T], Usage], tokens: float
+        self, call: Callable[[], Awaitable[T]], usage_of: Callable[[T], Usage], guess: Guess
     ) -> T:
         await self.slots.take()
+        try:
+            await self._turn(guess.likely)
+            most = self._most(guess)
+            await self._budget.reserve(most)
+        except BaseException:
+            self.slots.give_back()
+            raise
+        return await self._made(call, usage_of, guess, most)
+
+    async def _made(
+        self,
+        call: Callable[[], Awaitable[T]],
+        usage_of: Callable[[T], Usage],
+        guess: Guess,
+        most: Spending,
+    ) -> T:
+        """The call itself, with its place and what is reserved for it."""
         started = trio.current_time()
         trouble: str | None = "failed"
         usage = Usage()
         try:
-            started = await self._turn(tokens)
             result = await call()
             usage, trouble = usage_of(result), None
             return result
@@ -142,10 +159,12 @@ class Gate:
                 self.slots.overloaded(started)
             raise
         finally:
-            self._ended(started, trouble, usage, tokens)
+            untold = trouble is None and usage == Usage()
+            self._budget.settle(most, most if untold else spending(usage, self._cost(usage)))
+            self._ended(started, trouble, usage, guess.likely)
 
-    async def _turn(self, tokens: float) -> float:
-        """Wait until the endpoint may be called; the time when that is."""
+    async def _turn(self, tokens: float) -> None:
+        """Wait until the endpoint may be called."""
         if self._requests is not None:
             await self._requests.wait()
         if self._tokens is not None:
@@ -154,7 +173,11 @@ class Gate:
         while now < self._resume_at:
             await trio.sleep_until(self._resume_at)
             now = trio.current_time()
-        return now
+
+    def _most(self, guess: Guess) -> Spending:
+        """What to reserve for a call."""
+        counted = self._budget.is_counted
+        return spending(guess.most, self._cost(guess.most)) if counted else NOTHING
 
     def _ended(self, started: float, trouble: str | None, usage: Usage, tokens: float) -> None:
         now = trio.current_time()
@@ -201,7 +224,7 @@ class GatedModel:
     def __init__(self, model: Model, gate: Gate) -> None:
         self.gate = gate
         self._model = model
-        self._written = 256.0
+        self._lengths = Lengths()
 
     @property
     def name(self) -> str:
@@ -212,18 +235,16 @@ class GatedModel:
         return self._model.scope
 
     async def complete(self, request: Request) -> Reply:
-        tokens = self._guess(request) if self.gate.counts_tokens else 0.0
-        reply = await self.gate.run(lambda: self._model.complete(request), _usage, tokens)
-        self._written += (reply.usage.output - self._written) * 0.1
+        if not self.gate.counts_tokens:
+            return await self.gate.run(lambda: self._model.complete(request), _usage)
+        size = size_of(request)
+        guess = self._lengths.guess(size, limit_of(request.options))
+        reply = await self.gate.run(lambda: self._model.complete(request), _usage, guess)
+        self._lengths.learn(size, reply.usage)
         return reply
 
     async def aclose(self) -> None:
         await self._model.aclose()
-
-    def _guess(self, request: Request) -> float:
-        """Tokens of the prompt by its length, of the answer by those before it."""
-        read = sum(map(_length, request.messages)) + len(request.raw or "")
-        return read / _TOKEN + self._written
 
 
 class GatedEmbedder:
@@ -232,6 +253,7 @@ class GatedEmbedder:
     def __init__(self, embedder: CountingEmbedder, gate: Gate) -> None:
         self.gate = gate
         self._embedder = embedder
+        self._lengths = Lengths()
 
     @property
     def name(self) -> str:
@@ -244,8 +266,10 @@ class GatedEmbedder:
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         if not texts:
             return []
-        tokens = sum(map(len, texts)) / _TOKEN
-        embedded = await self.gate.run(lambda: self._embedder.embed(texts), _usage, tokens)
+        size = sum(map(len, texts))
+        guess = self._lengths.guess(size, limit=0)
+        embedded = await self.gate.run(lambda: self._embedder.embed(texts), _usage, guess)
+        self._lengths.learn(size, embedded.usage)
         return embedded.vectors
 
     async def aclose(self) -> None:
@@ -254,9 +278,3 @@ class GatedEmbedder:
 
 def _usage(result: Reply | Embedded) -> Usage:
     return result.usage
-
-
-def _length(message: Message) -> int:
-    if isinstance(message.content, str):
-        return len(message.content)
-    return sum(len(part.text) for part in message.content if isinstance(part, TextPart))

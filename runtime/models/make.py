@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dpipe.runtime.budget import Budget
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.models.embedding import CountingEmbedder
 from dpipe.runtime.models.gate import Gate, GatedEmbedder, GatedModel, OnCall, ignore
@@ -12,6 +13,8 @@ from dpipe.runtime.models.options import ModelOptions, read_options
 from dpipe.runtime.models.protocol import Model
 from dpipe.runtime.models.scripted import ScriptedModel, read_script
 from dpipe.runtime.models.simulated import SimulatedEmbedder, SimulatedModel
+
+_STAND_INS = ("simulated", "scripted")
 
 
 def make_model(
@@ -21,6 +24,7 @@ def make_model(
     options: Mapping[str, Any],
     *,
     on_call: OnCall = ignore,
+    budget: Budget | None = None,
     seed: int = 0,
 ) -> GatedModel | GatedEmbedder:
     """The model ``name``; ``kind`` is ``openai`` or ``embedder``, options are evaluated.
@@ -28,7 +32,9 @@ def make_model(
     Raises ``UsageError`` for options that cannot be. ``seed`` spreads the waits after trouble.
     """
     read = read_options(name, options)
-    gate = Gate(name, read, on_call=on_call, seed=seed)
+    if budget is not None and budget.max_cost is not None:
+        _check_price(name, read)
+    gate = Gate(name, read, on_call=on_call, budget=budget, seed=seed)
     match kind:
         case "openai":
             return GatedModel(_model(name, id, read), gate)
@@ -36,6 +42,15 @@ def make_model(
             return GatedEmbedder(_embedder(name, id, read), gate)
         case _:
             raise UsageError(f"model `{name}`: `{kind}` is not built yet")
+
+
+def _check_price(name: str, options: ModelOptions) -> None:
+    """Refuse to guess what a model costs; a stand-in costs nothing."""
+    if options.price is None and options.scheme not in _STAND_INS:
+        raise UsageError(
+            f"--max-cost needs to know what the model `{name}` costs, and it has no `price:`",
+            hint="add `price: { input: 0.15, output: 0.60 }`, in USD per million tokens",
+        )
 
 
 def _model(name: str, id: str, options: ModelOptions) -> Model:
@@ -52,7 +67,7 @@ def _model(name: str, id: str, options: ModelOptions) -> Model:
 
 
 def _embedder(name: str, id: str, options: ModelOptions) -> CountingEmbedder:
-    if options.scheme in ("simulated", "scripted"):
+    if options.scheme in _STAND_INS:
         return SimulatedEmbedder(name, id)
     from dpipe.runtime.models.openai import openai_embedder
 
