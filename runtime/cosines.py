@@ -23,7 +23,9 @@ Scores: TypeAlias = NDArray[np.float64]
 
 def units(vectors: Sequence[Sequence[float]]) -> Units:
     """The vectors at length 1, one a row; one without a direction is like none."""
-    exact = np.asarray(vectors, np.float64).reshape(len(vectors), -1)
+    if not vectors:
+        return np.empty((0, 0), np.float32)
+    exact = np.asarray(vectors, np.float64)
     lengths = np.linalg.norm(exact, axis=1, keepdims=True)
     scaled = exact / np.where(lengths == 0.0, 1.0, lengths)
     grid: Units = (np.rint(scaled * _GRID) / _GRID).astype(np.float32)

@@ -37,7 +37,8 @@ class Select(VectorTask):
         enough = self._n < len(self._rows)
         chosen = sorted(self._chosen()) if enough else range(len(self._rows))
         self.tally.passed = self.tally.left = len(chosen)
-        self.tally.lose("surplus", len(self._rows) - len(chosen))
+        if len(chosen) < len(self._rows):
+            self.tally.lose("surplus", len(self._rows) - len(chosen))
         return [self._rows[at] for at in chosen]
 
     def _chosen(self) -> list[int]:
