@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from dpipe.runtime.testing import Failure, TestResult
     from dpipe.runtime.values import Reject
 
-ROWS = 5
-"""How many elements of a list are shown."""
+ROWS, LINES = 5, 4
+"""How many elements of a list are shown, and of each at most how many lines."""
 
 
 def verdict(result: TestResult, width: int) -> Iterator[str]:
@@ -60,12 +61,17 @@ def _rejects(rejects: Sequence[Reject], width: int) -> Iterator[str]:
 
 
 def _shown(value: Any, width: int) -> list[str]:
-    """A value as JSON: in a line where it fits, else a list an element a line."""
+    """A value as JSON: in a line where it fits, else a list with each element on its own."""
     text = _as_text(value)
-    if len(text) <= width or not isinstance(value, list):
-        return [_cut(text, width)]
-    shown = [_cut(_as_text(element), width) for element in value[:ROWS]]
-    return shown if len(value) <= ROWS else [*shown, f"… {len(value) - ROWS} more"]
+    if len(text) <= width:
+        return [text]
+    elements = value if isinstance(value, list) else [value]
+    shown = [line for element in elements[:ROWS] for line in _wrapped(_as_text(element), width)]
+    return shown if len(elements) <= ROWS else [*shown, f"… {len(elements) - ROWS} more"]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, max_lines=LINES, placeholder=" …")
 
 
 def _as_text(value: Any) -> str:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from dpipe.lang import graph, syntax
 from dpipe.lang.diagnostics import Label
-from dpipe.lang.env import Env
+from dpipe.lang.env import Env, Typed
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.prompts import Prompts
 from dpipe.lang.types import (
@@ -69,10 +69,7 @@ class Scripts:
     def _value(
         self, node: syntax.Expr, env: Env, decl: Decl, prompt: graph.PromptDef
     ) -> graph.Expr:
-        """An answer of the prompt's type, or the outcome that a call ends in.
-
-        Whether a computed number lies in its range is seen when the test runs.
-        """
+        """An answer of the prompt's type, or the outcome that a call ends in."""
         if isinstance(node, syntax.If):
             test, known = self.expressions.test(node.test, env, "`if`")
             then = self._value(node.then, env.knowing(known), decl, prompt)
@@ -80,8 +77,7 @@ class Scripts:
         if isinstance(node, syntax.Call) and _is_fail(node):
             return self._fail(node)
         found = self.expressions.of(node, env, prompt.result)
-        wanted = prompt.result if _is_literal(found.expr) else _unbounded(prompt.result)
-        if not fits(found.type, wanted):
+        if not will_fit(found, prompt.result):
             message = (
                 f"prompt `{decl.name.text}` gives {show_short(prompt.result)}, "
                 f"found {show_short(found.type)}"
@@ -103,6 +99,14 @@ class Scripts:
             span = args[0].span._replace(start=args[0].span.start + 1, end=args[0].span.end - 1)
             misspelt(self.bag, "E0803", span, outcome, message, OUTCOMES, help)
         return graph.Fail(outcome or "")
+
+
+def will_fit(found: Typed, wanted: Type) -> bool:
+    """Whether a value of a test fits, as far as the checker can say.
+
+    Whether a computed number lies in its range is seen when the test runs.
+    """
+    return fits(found.type, wanted if _is_literal(found.expr) else _unbounded(wanted))
 
 
 def _unbounded(of: Type) -> Type:

@@ -12,7 +12,7 @@ from dpipe.lang.expects import Expects, read_by
 from dpipe.lang.flows import Flows
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.rows import NOWHERE
-from dpipe.lang.scripts import Scripts, prompts_asked
+from dpipe.lang.scripts import Scripts, prompts_asked, will_fit
 from dpipe.lang.types import Field, List, Record, Type, fits, show_short
 
 ENTRIES = ("given", "answer", "expect")
@@ -82,7 +82,7 @@ class Tests:
             return None
         rows = self.flows.declared(decl)
         found = self.expressions.of(entry.value, Env(file))
-        if not fits(found.type, List(rows.row)):
+        if not will_fit(found, List(rows.row)):
             self._misfit(decl, entry, found.type, rows.row)
         return graph.Rows(rows.node, found.expr)
 
@@ -90,10 +90,10 @@ class Tests:
         """Point at the first record that does not fit the source's row."""
         items = given.value.items if isinstance(given.value, syntax.ListExpr) else ()
         for item in items:
-            of = self.expressions.of(item, Env(given.span.file)).type
-            if fits(of, row):
+            of = self.expressions.of(item, Env(given.span.file))
+            if will_fit(of, row):
                 continue
-            why = _why(of, row)
+            why = _why(of.type, row)
             message = f"this row does not fit source `{decl.name.text}`{why}"
             labels = [Label(decl.name.span, "declared here")]
             self.bag.add("E0802", item.span, message, labels=labels)

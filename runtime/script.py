@@ -102,7 +102,9 @@ class Script:
         except NoValue as reason:
             raise UsageError(f"the answer of prompt `{name}` has no value: {reason}") from None
         except Misfit as wrong:
-            raise UsageError(f"the answer of prompt `{name}` does not fit: {wrong}") from None
+            at = f" at `{wrong.path}`" if wrong.path else ""
+            message = f"the answer of prompt `{name}` does not fit{at}: {wrong.message}"
+            raise UsageError(message) from None
 
     def _next(self, name: str, params: Mapping[str, Any]) -> Answer:
         lines = self._lines.get(name)

@@ -219,7 +219,7 @@ def _row(node: graph.SourceNode, record: Any, at: int) -> Row:
     try:
         values = row_fitter(node.row)(record)
     except Misfit as wrong:
-        raise UsageError(f"`{place}` as given does not fit: {wrong}") from None
+        raise UsageError(f"`{place}{wrong.path}` as given: {wrong.message}") from None
     return Row(values, key_of(identity_of(record)), place)
 
 
