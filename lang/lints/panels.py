@@ -102,10 +102,11 @@ def same_family_panels(subject: Subject) -> None:
         ids = {str(subject.graph.models[one.model].id) for one in ones}
         if len(ones) == len(using.members) > 1 and len(ids) == 1:
             name = subject.graph.models[ones[0].model].name
+            judges = "both judges" if len(ones) == 2 else f"all {len(ones)} judges"
             subject.bag.add(
                 "W0508",
                 _using(subject, at),
-                f"all {len(ones)} judges are `{name}`: they share its mistakes",
+                f"{judges} are `{name}`: they share its mistakes",
                 help="ask models of different families",
             )
 

@@ -74,7 +74,7 @@ def undelimited_data(subject: Subject) -> None:
     def is_document(expr: graph.Expr, before: int, scope: Scope) -> bool:
         return any(_is_text(subject, at) for at in origins.of(expr, before))
 
-    for shown, text, ask in _placeholders(subject, ("user", "system"), is_document):
+    for shown, text, ask in _placeholders(subject, ("user",), is_document):
         if _is_delimited(text, shown):
             continue
         name = shown.path[0].text
