@@ -544,7 +544,7 @@ def test_every_row_is_accounted_for_and_batches_change_nothing(
         else one
         for at, one in enumerate(found)
     ]
-    others = {INPUTS[name]: texts(*other, file="other")} if name in INPUTS else {}
+    others: dict[str, Any] = {INPUTS[name]: texts(*other, file="other")} if name in INPUTS else {}
     made = stage(name, **MADE[name])
     out = run(made, items, **others)
     own = sum(isinstance(item, Row) for item in items)
