@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import httptools
 import trio
@@ -11,6 +12,21 @@ from msgspec import Struct
 from dpipe.runtime.models.protocol import Unavailable
 
 _CHUNK = 65536
+_BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+class Stream(Protocol):
+    async def send_all(self, data: bytes) -> None: ...
+
+    async def receive_some(self, most: int) -> bytes | bytearray: ...
+
+
+class Socket(Protocol):
+    """What lies below the stream."""
+
+    def is_readable(self) -> bool: ...
+
+    def close(self) -> None: ...
 
 
 class Answer(Struct, frozen=True):
@@ -31,7 +47,7 @@ class Connection:
     An exchange that does not end well, a cancelled one included, closes the connection.
     """
 
-    def __init__(self, stream: trio.abc.Stream, socket: trio.socket.SocketType) -> None:
+    def __init__(self, stream: Stream, socket: Socket) -> None:
         self.reusable = False
         self._stream = stream
         self._socket = socket
@@ -78,14 +94,14 @@ class Connection:
     async def _send(self, message: bytes) -> None:
         try:
             await self._stream.send_all(message)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except _BROKEN:
             # the other side may have answered before it closed
             return
 
     async def _receive(self) -> bytes:
         try:
             return bytes(await self._stream.receive_some(_CHUNK))
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except _BROKEN:
             return b""
 
     def _feed(self, data: bytes) -> None:

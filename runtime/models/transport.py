@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from dpipe.runtime.errors import EndpointRefused
 from dpipe.runtime.models.connection import Answer, Connection, Stale
+from dpipe.runtime.models.plain_socket import PlainSocket
 from dpipe.runtime.models.protocol import Unavailable
 
 
@@ -132,7 +133,8 @@ async def connect(origin: Origin) -> Connection:
             f"no connection to {where}: {_reason(error)}", kind="connection"
         ) from None
     if origin.tls is None:
-        return Connection(stream, stream.socket)
+        plain = PlainSocket(stream.socket)
+        return Connection(plain, plain)
     secure = trio.SSLStream(stream, origin.tls, server_hostname=origin.host, https_compatible=True)
     try:
         await secure.do_handshake()
