@@ -17,8 +17,8 @@ from dpipe.runtime.ledger import Tally
 from dpipe.runtime.metrics.base import Metric
 from dpipe.runtime.plan import SinkPath
 from dpipe.runtime.python import load
-from dpipe.runtime.sinks.base import Out, Writer
-from dpipe.runtime.sinks.files import Output, PartialFile
+from dpipe.runtime.sinks.base import Writer
+from dpipe.runtime.sinks.files import Output, PartialFile, PartialFolder
 from dpipe.runtime.sinks.rejects import Rejects
 from dpipe.runtime.values import Batch, Reject, Row, Values, key_of
 
@@ -68,7 +68,9 @@ class Writing:
 
     def open(self, path: SinkPath, rejects: Path, previous: list[Path]) -> None:
         """Begin the files; ``previous`` are those of the sink's earlier run."""
-        self._output = Output(self._writer, path.of, self._node.partition, previous)
+        folder = getattr(self._class, "FOLDER", False)
+        partition = self._node.partition
+        self._output = Output(self._writer, path.of, partition, previous, folder=folder)
         self.rejects = Rejects(rejects)
         for values in self._known():
             self._group(values)
@@ -171,13 +173,12 @@ class Writing:
             self._told.written(path, self._rows[path])
         self.rejects.complete()
 
-    def _writer(self, out: Out) -> Writer:
-        assert isinstance(out, PartialFile)
+    def _writer(self, out: PartialFile | PartialFolder) -> Writer:
         return Counted(self._class(out, self._node.row, **self._options), out.path, self._rows)
 
 
 class Counted:
-    """A writer whose records are counted by their file."""
+    """A writer whose records are counted by their file or folder."""
 
     def __init__(self, writer: Writer, path: Path, rows: Counter[Path]) -> None:
         self._writer = writer

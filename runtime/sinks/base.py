@@ -8,6 +8,7 @@ declaration by their labels (words of Python with an underscore behind, as for s
         def put(self, record: dict) -> None     # raises Misfit; then nothing of it is written
         def close(self) -> None                 # the end of the file, as `]`
 
+One whose class has ``FOLDER = True`` is called with a ``Folder`` and names its files itself.
 It writes all of a record at once or nothing; opening, naming and finishing files is
 ``sinks/files.py``'s business. Its bytes hang on the records alone.
 """
@@ -32,6 +33,15 @@ class Out(Protocol):
     def suffix(self) -> str: ...
 
     def write(self, data: bytes) -> None: ...
+
+
+class Folder(Protocol):
+    """The folder that a writer writes; ``name`` is its own."""
+
+    @property
+    def name(self) -> str: ...
+
+    def file(self, name: str) -> Out: ...
 
 
 class Writer(Protocol):

@@ -19,7 +19,7 @@ from dpipe.lang import types
 from dpipe.runtime.errors import Misfit, UsageError
 from dpipe.runtime.paths import inside, safe_name
 from dpipe.runtime.render import render
-from dpipe.runtime.sinks.base import Out, Writer
+from dpipe.runtime.sinks.base import Writer
 from dpipe.runtime.values import Values
 
 MOST_OPEN = 64
@@ -65,6 +65,19 @@ def _make_folder(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, "its folder is a file", str(folder)) from None
 
 
+class PartialFolder:
+    """A folder whose files are on their way."""
+
+    def __init__(self, path: Path, begin: Callable[[Path], PartialFile]) -> None:
+        self.path = path
+        self.name = path.name
+        self._begin = begin
+
+    def file(self, name: str) -> PartialFile:
+        """Begin the file at ``name``, as ``data/train.parquet``."""
+        return self._begin(self.path / name)
+
+
 class OpenFiles:
     """The handles of partial files, at most ``most`` at once: the longest unused is closed."""
 
@@ -103,32 +116,36 @@ class Output:
     ``path_of`` gives a file's place from the partition's values, made safe for file names.
     ``previous`` are the files that the sink's earlier run wrote: those that this one does not
     write are removed when it is complete. Below ``within`` every file must lie, links followed.
+    With ``folder`` each place is a folder, and the writer is given a ``PartialFolder``.
     Nothing here waits for anything but the disk.
     """
 
     def __init__(
         self,
-        writer: Callable[[Out], Writer],
+        writer: Callable[[Any], Writer],
         path_of: Callable[[Mapping[str, str]], Path],
         partition: tuple[types.Field, ...] = (),
         previous: Iterable[Path] = (),
         within: Path | None = None,
         most_open: int = MOST_OPEN,
+        folder: bool = False,
     ) -> None:
         self._within = within
+        self._folder = folder
         self._writer = writer
         self._path_of = path_of
         self._names = tuple(field.name for field in partition)
         self._previous = tuple(previous)
         self._files = OpenFiles(most_open)
         self._writers: dict[Path, Writer] = {}
+        self._begun: list[Path] = []
         self._places: dict[tuple[str, ...], Path] = {}
         for values in _known_partitions(partition):
             self._begin(self._place(values))
 
     @property
     def paths(self) -> list[Path]:
-        """The files that this output has begun, in the order of their first rows."""
+        """The files or folders that this output has begun, in the order of their first rows."""
         return list(self._writers)
 
     def put(self, record: Values, row: Values) -> None:
@@ -157,11 +174,11 @@ class Output:
         for writer in self._writers.values():
             writer.close()
         self._files.close()
-        for path in self._writers:
+        for path in self._begun:
             _settle(path)
         for path in self._previous:
-            if path not in self._writers:
-                remove(path)
+            if path not in self._writers and not self._folder:
+                remove(path)  # a folder stays, for what others put into it
         return self.paths
 
     def abandon(self) -> None:
@@ -178,14 +195,22 @@ class Output:
 
     def _begin(self, path: Path) -> Writer:
         self._refuse_outside(path)
-        writer = self._writers[path] = self._writer(PartialFile(path, self._files))
+        out = PartialFolder(path, self._file) if self._folder else self._file(path)
+        writer = self._writers[path] = self._writer(out)
         return writer
+
+    def _file(self, path: Path) -> PartialFile:
+        file = PartialFile(path, self._files)
+        self._begun.append(path)
+        return file
 
     def _give_up(self, path: Path) -> None:
         del self._writers[path]
-        self._files.drop(path)
-        with _told(path):
-            partial_of(path).unlink()
+        for file in [each for each in self._begun if each.is_relative_to(path)]:
+            self._begun.remove(file)
+            self._files.drop(file)
+            with _told(file):
+                partial_of(file).unlink()
 
     def _refuse_outside(self, path: Path) -> None:
         if self._within and not inside(path.parent, self._within):

@@ -20,7 +20,7 @@ from dpipe.runtime.sinks import files
 from dpipe.runtime.sinks.alpaca import Alpaca
 from dpipe.runtime.sinks.base import Writer, encode
 from dpipe.runtime.sinks.csv import Csv
-from dpipe.runtime.sinks.files import Output
+from dpipe.runtime.sinks.files import Output, PartialFolder
 from dpipe.runtime.sinks.json import Json
 from dpipe.runtime.sinks.jsonl import Jsonl
 from dpipe.runtime.sinks.messages import Messages
@@ -440,6 +440,41 @@ def test_a_link_never_leads_the_writing_elsewhere(tmp_path: Path) -> None:
     output(project, "out/a.jsonl", within=project).complete()
     assert tree(outside) == {"precious": "precious"}
     assert (project / "out" / "a.jsonl").read_text() == ""
+
+
+class Two:
+    """A writer of two files, of which the second knows the first."""
+
+    def __init__(self, out: PartialFolder) -> None:
+        self.out = out
+        self.lines = Jsonl(out.file("data/a.jsonl"), ROW)
+
+    def put(self, record: dict[str, Any]) -> None:
+        self.lines.put(record)
+
+    def close(self) -> None:
+        self.out.file("b.txt").write(self.out.name.encode())
+
+
+def folder_output(folder: Path, **options: Any) -> Output:
+    return Output(Two, lambda values: folder / values.get("k", "ds"), folder=True, **options)
+
+
+def test_the_files_of_a_folder_take_their_names_together(tmp_path: Path) -> None:
+    out = folder_output(tmp_path)
+    out.put({"a": 1}, {})
+    out.flush()
+    assert tree(tmp_path) == {"ds/data/a.jsonl.partial": '{"a":1}\n'}
+    assert out.complete() == [tmp_path / "ds"]
+    assert tree(tmp_path) == {"ds/b.txt": "ds", "ds/data/a.jsonl": '{"a":1}\n'}
+
+
+def test_a_folder_whose_rows_all_misfit_has_no_files(tmp_path: Path) -> None:
+    out = folder_output(tmp_path, partition=(Field("k", STR),))
+    with pytest.raises(Misfit):
+        out.put({"a": float("nan")}, {"k": "x"})
+    assert out.complete() == []
+    assert tree(tmp_path) == {}
 
 
 # -- rejects -------------------------------------------------------------------------------------
