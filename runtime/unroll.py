@@ -25,7 +25,7 @@ from dpipe.lang.graph import (
     StageNode,
     inputs_of,
 )
-from dpipe.runtime.errors import UsageError
+from dpipe.runtime.errors import NoValue, UsageError
 
 MOST = 1000
 """Rounds of a loop; each is a copy of its body."""
@@ -110,7 +110,10 @@ class _Unrolling:
         return self._add(LeaveNode(loop.flow, end, times, loop.row, loop.place, rounds))
 
     def _times(self, loop: LoopNode) -> int:
-        times = self._constant(loop.times)
+        try:
+            times = self._constant(loop.times)
+        except NoValue as reason:
+            raise UsageError(f"{loop.place}: `times:` has no value: {reason}") from None
         if not 0 <= times <= MOST:
             raise UsageError(
                 f"{loop.place}: a loop has 0 to {MOST} rounds, not {times}",

@@ -332,7 +332,9 @@ def test_chance_is_new_in_each_round(folder: Folder) -> None:
 # -- what cannot be ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("times", "shown"), [("0 - 1", "not -1"), ("1_001", "not 1001")])
+@pytest.mark.parametrize(
+    ("times", "shown"), [("0 - 1", "not -1"), ("1_001", "not 1001"), ("1 % 0", "no value")]
+)
 def test_a_number_of_rounds_that_cannot_be_is_told(folder: Folder, times: str, shown: str) -> None:
     with pytest.raises(UsageError, match=shown):
         folder.run(looped("rows", f"times: {times}"))
