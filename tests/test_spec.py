@@ -26,6 +26,7 @@ from dpipe.runtime.equality import equal
 from dpipe.runtime.errors import NoValue
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.stages import STAGES as RUNNABLE
+from dpipe.runtime.testing import run_test
 from dpipe.runtime.values import Row
 from tests.spec.blocks import (
     Block,
@@ -47,6 +48,16 @@ BLOCKS = tuple(blocks(SPEC))
 
 def of_kind(*infos: str) -> list[Block]:
     return [block for block in BLOCKS if block.info in infos]
+
+
+@pytest.mark.parametrize(
+    "block", [b for b in of_kind("dpipe") if re.search(r"^test ", b.text, re.MULTILINE)], ids=str
+)
+def test_the_tests_in_a_block_pass(block: Block) -> None:
+    program = compiled(program_of(block).text)
+    assert program.graph is not None
+    results = [run_test(program.graph, test) for test in program.tests]
+    assert [result.failures for result in results if not result.passed] == []
 
 
 UNUSED = frozenset({"W0201", "W0202", "W0203"})
