@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from dpipe.lang import graph
+from dpipe.runtime.errors import NoValue, UsageError
 from dpipe.runtime.expressions import Expressions, OverRow
 from dpipe.runtime.figures import Vectors
 from dpipe.runtime.values import key_of
@@ -52,4 +53,7 @@ class StageContext(Struct, frozen=True):
         if arg is None:
             return default
         assert isinstance(arg, graph.Expr)
-        return self.expressions.constant(arg)
+        try:
+            return self.expressions.constant(arg)
+        except NoValue as reason:
+            raise UsageError(f"{self.label}: `{name}` has no value: {reason}") from None

@@ -20,6 +20,7 @@ from dpipe.runtime.answerers import Failed
 from dpipe.runtime.bm25 import K1, B, Bm25
 from dpipe.runtime.content import Program, salt_of
 from dpipe.runtime.cosines import best, cosines, units
+from dpipe.runtime.errors import UsageError
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.ngrams import ngrams
 from dpipe.runtime.result import RunResult
@@ -690,3 +691,8 @@ def test_a_prompt_may_be_chosen_for_each_element(folder: Folder) -> None:
         " over: .w, using: gen, as: .said)",
     )
     assert all("one x" in row["said"][0] and "two y" in row["said"][1] for row in found)
+
+
+def test_a_constant_without_a_value_is_told_in_one_line(folder: Folder) -> None:
+    with pytest.raises(UsageError, match="f: select: `n` has no value: division by zero"):
+        result_of(folder, "select(.text, n: 1 % 0, by: k_center(v))")
