@@ -223,6 +223,8 @@ class Asker:
         self._journal = journal
         self._replay = replay
         self._under_way: dict[bytes, trio.Event] = {}
+        # What was looked up in vain, until its key is asked: till then it stands as it did.
+        self._missed: dict[bytes, tuple[Query, Chain]] = {}
 
     def query(
         self, seat: Seat, question: Question, draw: Draw, retry: Mapping[str, int], row: bytes
@@ -232,13 +234,20 @@ class Asker:
 
     def recalled(self, query: Query) -> Value | Failed | None:
         """The answer, if the journal has it; None where a call is needed."""
-        return None if query.key in self._under_way else self._look_up(query).verdict
+        if query.key in self._under_way:
+            return None
+        chain = self._look_up(query)
+        if chain.verdict is None:
+            self._missed[query.key] = (query, chain)
+        return chain.verdict
 
     async def ask(self, query: Query) -> Value | Failed:
         """One answer; equal questions that are asked at the same time share it."""
         while (other := self._under_way.get(query.key)) is not None:
             await other.wait()
-        chain = self._look_up(query)
+        missed, chain = self._missed.pop(query.key, (None, None))
+        if chain is None or missed is not query:
+            chain = self._look_up(query)
         if chain.verdict is not None:
             self.recalls += 1
             return chain.verdict
