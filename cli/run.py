@@ -92,13 +92,22 @@ def command(
         result = dpipe.run(
             compiled, params=params, only=only, replay=replay, observers=observers, **settings
         )
+    beside = _writes_rows(compiled)
     if style == "json":
-        console.say(as_json(result))
+        console.say(as_json(result), err=beside)
     else:
         names = _stand_ins(file, result)
         for line in ending(file, result, examples.kept, names, console.width()):
-            console.say(line)
+            console.say(line, err=beside)
     return result.exit_code
+
+
+def _writes_rows(compiled: Compiled) -> bool:
+    """Whether the standard output is for rows, so that all else goes to standard error."""
+    from dpipe.lang.graph import SinkNode
+
+    nodes = compiled.graph.nodes if compiled.graph else ()
+    return any(isinstance(node, SinkNode) and node.path is None for node in nodes)
 
 
 def _stand_ins(file: str, result: RunResult) -> list[str]:

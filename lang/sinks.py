@@ -80,8 +80,9 @@ class Sinks:
         if writer is None:
             return
         if not isinstance(call, syntax.Call):
-            help = f'write `{writer.name}("out.jsonl")`'
-            self.bag.add("E0507", callee.span, f"`{writer.name}` needs a path", help=help)
+            arguments = '"out.jsonl"' if any(p.name == "path" for p in writer.params) else ""
+            help = f"write `{writer.name}({arguments})`"
+            self.bag.add("E0507", callee.span, f"`{writer.name}` needs its arguments", help=help)
             return
         node = self._node(item, writer, call, rows, file)
         if rows.node != NOWHERE:

@@ -64,7 +64,7 @@ class Frame(Struct, frozen=True):
 
 
 class Inputs(Struct, frozen=True):
-    """The opened sources by their nodes, and where the sinks will write by theirs."""
+    """The opened sources by their nodes, and where the sinks that write files will by theirs."""
 
     sources: Mapping[int, Source]
     sinks: Mapping[int, SinkPath]
@@ -79,9 +79,7 @@ def open_inputs(frame: Frame) -> Inputs:
         if isinstance(node, SourceNode):
             sources[index] = _source(node, frame)
             files[node.name] = sources[index].files
-        elif isinstance(node, SinkNode):
-            if (path := sink_path(node, frame.expressions)) is None:
-                raise UsageError(f"sink `{node.name}` says not which file it writes")
+        elif isinstance(node, SinkNode) and (path := sink_path(node, frame.expressions)):
             sinks[index] = path
     allowed = frame.settings.allow_outside
     check_sources(files, frame.project.root, allow_outside=allowed)

@@ -118,16 +118,16 @@ class Course(Struct, frozen=True):
 
     def _open_outputs(self) -> None:
         """Begin the files of every sink: from here on there are partial ones."""
-        sinks = self.inputs.sinks
-        single = {path.sink: path.shown for path in sinks.values() if not path.fields}
-        folders = {path.sink: path.folder for path in sinks.values() if path.fields}
-        rejects = rejects_paths(single, folders)
+        paths = {path.sink: path for path in self.inputs.sinks.values()}
+        single = {path.sink: path.shown for path in paths.values() if not path.fields}
+        folders = {path.sink: path.folder for path in paths.values() if path.fields}
+        streams = {one.label: one.base for one in self._writings() if one.label not in paths}
+        rejects = rejects_paths(single, folders | streams)
         earlier = self._earlier_outputs() if folders else []
-        for index, path in sinks.items():
-            writing = self.parts[index]
-            assert isinstance(writing, Writing)
-            previous = [file for file in earlier if path.fields and path.writes(file)]
-            writing.open(path, rejects[path.sink], previous)
+        for writing in self._writings():
+            path = paths.get(writing.label)
+            previous = [file for file in earlier if path and path.fields and path.writes(file)]
+            writing.open(path, rejects[writing.label], previous)
 
     def _earlier_outputs(self) -> list[Path]:
         """The files that the program's last complete run wrote."""

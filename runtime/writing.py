@@ -15,11 +15,12 @@ from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.figures import Figures, Vectors
 from dpipe.runtime.ledger import Tally
 from dpipe.runtime.metrics.base import Metric
-from dpipe.runtime.plan import SinkPath
+from dpipe.runtime.plan import SinkPath, folder_of
 from dpipe.runtime.python import load
 from dpipe.runtime.sinks.base import Writer
 from dpipe.runtime.sinks.files import Output, PartialFile, PartialFolder
 from dpipe.runtime.sinks.rejects import Rejects
+from dpipe.runtime.sinks.stream import StandardOutput, Stream
 from dpipe.runtime.values import Batch, Reject, Row, Values, key_of
 
 Bound = Callable[[Row], Values]
@@ -50,6 +51,7 @@ class Writing:
     ) -> None:
         self.tally = Tally()
         self.label = node.name
+        self.base = folder_of(node)
         self.files: dict[Path, int] = {}
         self._rows: Counter[Path] = Counter()
         self.rejects: Rejects | None = None
@@ -64,16 +66,22 @@ class Writing:
         self._class = load(node.target)
         self._figures = Figures(node.metrics, expressions, vectors) if node.metrics else None
         self._groups: dict[Hashable, tuple[Values, list[Metric]]] = {}
-        self._output: Output | None = None
+        self._output: Output | Stream | None = None
 
-    def open(self, path: SinkPath, rejects: Path, previous: list[Path]) -> None:
-        """Begin the files; ``previous`` are those of the sink's earlier run."""
-        folder = getattr(self._class, "FOLDER", False)
-        partition = self._node.partition
-        self._output = Output(self._writer, path.of, partition, previous, folder=folder)
+    def open(self, path: SinkPath | None, rejects: Path, previous: list[Path]) -> None:
+        """Begin the files; ``previous`` are those of the sink's earlier run.
+
+        Without a path the rows go to the standard output.
+        """
+        self._output = Stream(self._writer) if path is None else self._files(path, previous)
         self.rejects = Rejects(rejects)
         for values in self._known():
             self._group(values)
+
+    def _files(self, path: SinkPath, previous: list[Path]) -> Output:
+        folder = getattr(self._class, "FOLDER", False)
+        partition = self._node.partition
+        return Output(self._writer, path.of, partition, previous, folder=folder)
 
     async def run(self, rows: AsyncIterator[Batch]) -> None:
         """Write all rows, then give the files their names."""
@@ -173,7 +181,7 @@ class Writing:
             self._told.written(path, self._rows[path])
         self.rejects.complete()
 
-    def _writer(self, out: PartialFile | PartialFolder) -> Writer:
+    def _writer(self, out: PartialFile | PartialFolder | StandardOutput) -> Writer:
         return Counted(self._class(out, self._node.row, **self._options), out.path, self._rows)
 
 

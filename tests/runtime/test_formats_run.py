@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import datasets
 import openpyxl
@@ -229,3 +234,55 @@ sink ds = seed | where(.id != 1) | hf_dataset("out/{{.id}}")
     (tmp_path / "out/2/mine.txt").write_text("mine")
     folder.run(program.replace("!= 1", "== 0"))
     assert (tmp_path / "out/2/mine.txt").exists()
+
+
+STREAM = f'dpipe 1\n{SEED}jsonl("seed.jsonl")\nsink o = seed | where(.id > 0) | stdout()\n'
+
+
+def test_rows_go_to_the_standard_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = seeded(tmp_path)
+    result = folder.run(STREAM)
+    assert [json.loads(line) for line in capfd.readouterr().out.splitlines()] == ROWS[1:]
+    assert (result.exit_code, result.outputs) == (0, ())
+
+
+def test_rejects_of_the_standard_output_lie_beside_the_program(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = seeded(tmp_path)
+    result = folder.run(STREAM.replace(".id > 0", "1 / .id > 0"))
+    assert [json.loads(line)["id"] for line in capfd.readouterr().out.splitlines()] == [1, 2]
+    assert result.rejects == {"o.rejects.jsonl": 1}
+    assert folder.read("o.rejects.jsonl")[0]["row"]["id"] == 0
+
+
+def command(folder: Path, **options: Any) -> subprocess.Popen[str]:
+    (folder / "main.dpipe").write_text(STREAM)
+    run = [
+        sys.executable,
+        "-c",
+        "import sys; from dpipe.cli.main import main; sys.exit(main())",
+        "run",
+        "main.dpipe",
+    ]
+    return subprocess.Popen(run, cwd=folder, stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_only_rows_go_to_the_standard_output_of_the_command(tmp_path: Path) -> None:
+    seeded(tmp_path)
+    with command(tmp_path, stdout=subprocess.PIPE) as process:
+        out, err = process.communicate()
+    assert [json.loads(line) for line in out.splitlines()] == ROWS[1:]
+    assert "main.dpipe: done in " in err
+    assert process.returncode == 0
+
+
+def test_an_output_that_nobody_reads_is_told_in_one_line(tmp_path: Path) -> None:
+    seeded(tmp_path)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with command(tmp_path, stdout=writer) as process:
+        os.close(writer)
+        _, err = process.communicate()
+    assert "error: cannot write to the standard output: broken pipe" in err
+    assert process.returncode == 2
