@@ -347,8 +347,8 @@ class SinkPath(Struct, frozen=True):
         return Path(self.marked.partition(_MARK)[0] + "x").parent
 
     def writes(self, file: Path) -> bool:
-        """Whether the sink may write at this place."""
-        shape = "[^/]+".join(map(re.escape, self.marked.split(_MARK)))
+        """Whether the sink may write at this place, or in it, where it writes folders."""
+        shape = "[^/]+".join(map(re.escape, self.marked.split(_MARK))) + "(/.*)?"
         return re.fullmatch(shape, str(_real(file)), re.DOTALL) is not None
 
 

@@ -236,6 +236,16 @@ sink ds = seed | where(.id != 1) | hf_dataset("out/{{.id}}")
     assert (tmp_path / "out/2/mine.txt").exists()
 
 
+def test_a_dataset_is_not_written_over_the_one_that_is_read(tmp_path: Path) -> None:
+    folder = seeded(tmp_path)
+    folder.run(DATASET)
+    with pytest.raises(UsageError, match="sink `o` would write over `.*/out/ds/README.md`"):
+        folder.run(f"""dpipe 1
+{SEED}hf("out/ds")
+sink o = seed | hf_dataset("out/ds")
+""")
+
+
 STREAM = f'dpipe 1\n{SEED}jsonl("seed.jsonl")\nsink o = seed | where(.id > 0) | stdout()\n'
 
 
