@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from msgspec import Struct
-from mutations import PROGRAMS, READY, STD, _read
+from mutations import PROGRAMS, STD, _read
 
 from dpipe.lang.compile import compile_program
 from dpipe.lang.diagnostics import Diagnostic
@@ -59,11 +59,7 @@ class Planted(Struct, frozen=True):
 
 def planted(cases: int, seed: int = 1) -> Iterator[Planted]:
     chance = random.Random(seed)
-    programs = [
-        _declarations(path.read_text("utf-8"))
-        for path in sorted(PROGRAMS.glob("*.dpipe"))
-        if path.stem in READY
-    ]
+    programs = [_declarations(path.read_text("utf-8")) for path in sorted(PROGRAMS.glob("*.dpipe"))]
     while cases:
         found = _plant(chance, list(chance.choice(programs)))
         if found is not None:

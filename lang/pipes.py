@@ -150,13 +150,13 @@ class Pipes:
         if not isinstance(call, syntax.Call):
             empty = syntax.Call(callee=call, args=(), args_span=call.span, span=call.span)
             return self.use(decl, empty, rows, env, flow)
-        frame = Frame(item.name.text, {}, {f.name.text: f for f in item.flows}, {}, {}, {})
+        frame = Frame(instance, {}, {f.name.text: f for f in item.flows}, {}, {}, {})
         if not sound or not self._rows(decl, item.params[0], call, rows, frame):
             return Rows(NOWHERE, OPEN_ROW)
         self._arguments(decl, item, call, env, frame)
         kept = len(self.flows.rows)
         with self.bag.capture() as found:
-            result = self._body(decl, item, frame, f"{flow}.{item.name.text}")
+            result = self._body(decl, item, frame, instance)
         del self.flows.rows[kept:]
         errors = [finding for finding in found if finding.severity == "error"]
         if errors:

@@ -16,7 +16,7 @@ from tests.lang.programs import STD, load_std
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
 GOLDEN = Path(__file__).parent / "golden"
-READY = ("qa", "judge", "labels", "models")
+READY = tuple(sorted(path.stem for path in PROGRAMS.glob("*.dpipe")))
 
 
 def _compile(name: str) -> Compiled:
@@ -45,11 +45,11 @@ def test_target_checks_without_a_finding(name: str) -> None:
     assert [(d.code, d.message) for d in _compile(name).diagnostics] == []
 
 
-@pytest.mark.parametrize("name", ["qa", "judge", "labels"])
+@pytest.mark.parametrize("name", READY)
 def test_the_row_after_each_stage(name: str) -> None:
     assert _rows(_compile(name)) == (GOLDEN / f"{name}.rows").read_text("utf-8")
 
 
 if __name__ == "__main__":
-    for each in ("qa", "judge", "labels"):
+    for each in READY:
         (GOLDEN / f"{each}.rows").write_text(_rows(_compile(each)), "utf-8")
