@@ -49,6 +49,8 @@ class Model(Protocol):
     def output_tokens(self) -> int: ...
     @property
     def cost(self) -> float | None: ...
+    @property
+    def failed(self) -> Mapping[str, int]: ...
 
 
 def summary(
@@ -152,6 +154,15 @@ def asked(models: Iterable[Model], recalled: int = 0) -> Iterator[str]:
             parts.append(amounts.tokens(model.input_tokens, model.output_tokens))
         if model.cost is not None:
             parts.append(amounts.money(model.cost))
-        yield f"  {escape(model.name)}: {', '.join(parts)}"
+        failed = f"; {failed_calls(model.failed)}" if model.failed else ""
+        yield f"  {escape(model.name)}: {', '.join(parts)}{failed}"
     if recalled:
         yield f"  {amounts.count(recalled, 'answer')} from the journal, at no cost"
+
+
+def failed_calls(failed: Mapping[str, int]) -> str:
+    """``14 failed: 11 × 500, 3 × timeout``"""
+    ways = ", ".join(
+        f"{amounts.count(n)} × {way}" for way, n in sorted(failed.items(), key=_most_first)
+    )
+    return f"{amounts.count(sum(failed.values()))} failed: {ways}"

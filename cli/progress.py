@@ -14,15 +14,12 @@ from dpipe.runtime import events
 _WINDOW = 10.0
 """Seconds that a rate looks back."""
 
-_WORTH_TELLING = 3
-"""Calls in a row that went wrong."""
+_WORTH_TELLING = 3.0
+"""Seconds that the trouble of a model has to last."""
 
 
 class Standing:
-    """A listener that keeps the latest facts of a run.
-
-    ``troubles`` are the models whose last calls went wrong: how many in a row, and what it was.
-    """
+    """A listener that keeps the latest facts of a run."""
 
     def __init__(self) -> None:
         self.program = ""
@@ -32,7 +29,6 @@ class Standing:
         self.share: float | None = None
         self.failed = 0
         self.last_failure: events.RowRejected | None = None
-        self.troubles: dict[str, tuple[int, str]] = {}
         self._past: deque[tuple[float, list[int]]] = deque()
 
     def __call__(self, event: events.AnyEvent) -> None:
@@ -42,19 +38,9 @@ class Standing:
         elif isinstance(event, events.RowRejected):
             self.failed += 1
             self.last_failure = event
-        elif isinstance(event, events.CallEnded):
-            self._note(event)
         elif isinstance(event, events.Progress):
             self.nodes, self.models, self.share = event.nodes, event.models, event.share
             self._remember()
-
-    def _note(self, call: events.CallEnded) -> None:
-        """Keep how many calls of a model went wrong in a row, and how the last one did."""
-        if call.outcome == "ok":
-            self.troubles.pop(call.model, None)
-        else:
-            in_a_row, _ = self.troubles.get(call.model, (0, ""))
-            self.troubles[call.model] = (in_a_row + 1, call.outcome)
 
     def _remember(self) -> None:
         self._past.append((self.elapsed, [_settled(node) for node in self.nodes]))
@@ -167,10 +153,18 @@ def _pace(now: Standing) -> Iterator[str]:
 
 
 def _troubles(now: Standing) -> Iterator[str]:
-    for name, (in_a_row, outcome) in now.troubles.items():
-        if in_a_row >= _WORTH_TELLING:
-            calls = f"the last {amounts.count(in_a_row)} calls of {escape(name)}"
-            yield f"{calls} failed ({outcome}); trying again"
+    for model in now.models:
+        name, trouble = escape(model.name), model.trouble
+        if trouble is not None and trouble.seconds >= _WORTH_TELLING:
+            yield f"{name}: {escape(trouble.message)}, {_what_is_done(trouble)}"
+        for place in model.resting:
+            yield f"{name}: {escape(place)} does not answer and is left alone for a while"
+
+
+def _what_is_done(trouble: events.Trouble) -> str:
+    if trouble.given_up:
+        return "its rows fail until it answers again"
+    return f"trying again (attempt {trouble.times + 1})"
 
 
 def _failure(rejected: events.RowRejected) -> str:

@@ -94,7 +94,7 @@ class Endpoints:
 
     def counts(self) -> tuple[ModelCount, ...]:
         """What each model was asked so far."""
-        return tuple(meter.count(self.models[name].gate) for name, meter in self._meters.items())
+        return tuple(meter.count(self.models[name]) for name, meter in self._meters.items())
 
     async def close(self) -> None:
         """Bounded, even where the run was cancelled: a connection is let go, not waited for."""

@@ -40,10 +40,24 @@ class NodeCount(Struct, frozen=True):
         return sum(n for reason, n in self.reasons.items() if reason.startswith("failed:"))
 
 
+class Trouble(Struct, frozen=True):
+    """The last ``times`` calls of a model failed, over so many seconds; ``message`` is the last.
+
+    Once it is ``given_up``, calls fail without waiting until it answers again.
+    """
+
+    message: str
+    times: int
+    seconds: float
+    given_up: bool
+
+
 class ModelCount(Struct, frozen=True):
     """What a model has been asked so far; ``cost`` in USD, None where it has no price.
 
-    ``waiting`` are calls that have no slot yet, ``in_flight`` those that have one.
+    ``waiting`` are calls that have no slot yet, ``in_flight`` those that have one. ``failed``
+    calls are counted by status or kind (``500``, ``connection``, ``timeout``, ``unreadable``).
+    ``resting`` are addresses that are left alone for a while, for others answer.
     """
 
     name: str
@@ -53,6 +67,9 @@ class ModelCount(Struct, frozen=True):
     cost: float | None
     in_flight: int = 0
     waiting: int = 0
+    failed: Mapping[str, int] = {}
+    trouble: Trouble | None = None
+    resting: tuple[str, ...] = ()
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="type"):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
-from dpipe.runtime.events import CallEnded, ModelCount
+import trio
+
+from dpipe.runtime.events import CallEnded, ModelCount, Trouble
 from dpipe.runtime.models import gate
+from dpipe.runtime.models.gate import GatedEmbedder, GatedModel
+from dpipe.runtime.models.outage import Outage
 from dpipe.runtime.models.protocol import Usage
 
 
@@ -16,6 +21,7 @@ class Meter:
         self.calls = 0
         self.usage = Usage()
         self.cost: float | None = None
+        self.failed: Counter[str] = Counter()
         self._tell = tell
         self._clock = clock
 
@@ -26,6 +32,8 @@ class Meter:
         )
         if call.cost is not None:
             self.cost = (self.cost or 0.0) + call.cost
+        if call.trouble not in (None, "cancelled"):
+            self.failed[_how(call)] += 1
         self._tell(
             CallEnded(
                 elapsed=self._clock(),
@@ -37,8 +45,9 @@ class Meter:
             )
         )
 
-    def count(self, gate: gate.Gate) -> ModelCount:
+    def count(self, model: GatedModel | GatedEmbedder) -> ModelCount:
         """Where the model stands."""
+        gate = model.gate
         return ModelCount(
             gate.name,
             self.calls,
@@ -47,4 +56,21 @@ class Meter:
             self.cost,
             gate.slots.in_use,
             gate.slots.waiting,
+            dict(self.failed),
+            _trouble(gate.outage),
+            model.resting,
         )
+
+
+def _how(call: gate.CallEnded) -> str:
+    """The status that a call failed with, or what went wrong where that tells nothing."""
+    if call.status is not None and call.status != 200:
+        return str(call.status)
+    return "unreadable" if call.status else str(call.trouble)
+
+
+def _trouble(outage: Outage) -> Trouble | None:
+    if (told := outage.trouble) is None:
+        return None
+    seconds = trio.current_time() - told.began
+    return Trouble(told.message, told.times, seconds, told.given_up)

@@ -106,13 +106,17 @@ class LedgerRecord(_Record):
 
 
 class ModelRecord(BaseModel):
-    """What a model was asked in this run; ``cost`` in USD, null where it has no price."""
+    """What a model was asked in this run; ``cost`` in USD, null where it has no price.
+
+    ``failed`` calls are counted by status or kind.
+    """
 
     name: str
     calls: int
     input_tokens: int
     output_tokens: int
     cost: float | None
+    failed: dict[str, int] = {}
 
 
 class ResultRecord(_Record):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import trio
 
 from dpipe.lang.types import Type
 from dpipe.runtime.models import wire
+from dpipe.runtime.models.breaker import Breaker
 from dpipe.runtime.models.connection import Answer
 from dpipe.runtime.models.embedding import Embedded
 from dpipe.runtime.models.protocol import Reply, Request, Unavailable
 from dpipe.runtime.models.statuses import Who, blames_schema, is_filtered, raise_for
 from dpipe.runtime.models.transport import Road
+
+T = TypeVar("T")
 
 
 class Endpoint:
@@ -24,10 +27,16 @@ class Endpoint:
 
     def __init__(self, who: Who, road: Road, timeout: float) -> None:
         self.in_flight = 0
+        self.breaker = Breaker()
         self._who = who
         self._road = road
         self._timeout = timeout
         self._structured: dict[Type, bool] = {}
+
+    @property
+    def place(self) -> str:
+        """Its address, without what may be secret in it."""
+        return self._who.place
 
     async def complete(self, request: Request, extra: Mapping[str, Any]) -> Reply:
         structured = self._structured.get(request.result, True)
@@ -84,5 +93,40 @@ class Endpoint:
         raise Unavailable(f"no answer within {self._timeout:g} s", kind="timeout")
 
 
-def least_busy(endpoints: Sequence[Endpoint]) -> Endpoint:
-    return min(endpoints, key=lambda endpoint: endpoint.in_flight)
+class Spread:
+    """The urls of one model. A call goes to the one with the least to do.
+
+    One that fails is left alone for a while, and then tried with one call now and then.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self.endpoints = endpoints
+
+    @property
+    def resting(self) -> tuple[str, ...]:
+        """The addresses that are left alone, while others answer."""
+        places = [one.place for one in self.endpoints if one.breaker.is_open]
+        return tuple(places) if len(places) < len(self.endpoints) else ()
+
+    async def ask(self, call: Callable[[Endpoint], Awaitable[T]]) -> T:
+        endpoint = self._chosen() if len(self.endpoints) > 1 else self.endpoints[0]
+        try:
+            result = await call(endpoint)
+        except Unavailable as error:
+            if error.kind != "rate":
+                endpoint.breaker.failed()
+            raise
+        endpoint.breaker.answered()
+        return result
+
+    async def aclose(self) -> None:
+        for endpoint in self.endpoints:
+            await endpoint.aclose()
+
+    def _chosen(self) -> Endpoint:
+        for endpoint in self.endpoints:
+            if endpoint.breaker.is_due:
+                endpoint.breaker.rest()
+                return endpoint
+        well = [endpoint for endpoint in self.endpoints if not endpoint.breaker.is_open]
+        return min(well or self.endpoints, key=lambda endpoint: endpoint.in_flight)

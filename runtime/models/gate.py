@@ -1,6 +1,8 @@
 """What stands before every endpoint: places, rates, and patience with passing trouble.
 
-A call holds a place while it runs and none while it backs off. All times are trio's.
+A call holds a place while it runs and none while it backs off. A model of which every call fails
+is tried with one call now and then while the others wait, and at last they fail without waiting
+(``outage``). All times are trio's.
 """
 
 from __future__ import annotations
@@ -14,11 +16,20 @@ import trio
 from msgspec import Struct
 
 from dpipe.runtime.budget import NOTHING, Budget, Spending, spending
+from dpipe.runtime.errors import EndpointRefused
 from dpipe.runtime.models.embedding import CountingEmbedder, Embedded
 from dpipe.runtime.models.lengths import Guess, Lengths, limit_of, size_of
 from dpipe.runtime.models.options import ModelOptions
+from dpipe.runtime.models.outage import Outage
 from dpipe.runtime.models.pace import Pace
-from dpipe.runtime.models.protocol import Model, Reply, Request, Unavailable, Usage
+from dpipe.runtime.models.protocol import (
+    Model,
+    RejectedRequest,
+    Reply,
+    Request,
+    Unavailable,
+    Usage,
+)
 from dpipe.runtime.models.slots import Slots
 
 ATTEMPTS = 10
@@ -27,7 +38,7 @@ PATIENCE = 600.0
 """Seconds without one good answer after which a busy endpoint counts as unavailable."""
 LONGEST_TOLD = 3600.0
 """Seconds: an endpoint that asks to wait for longer is not waited for."""
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 20.0
 _ALL_BUSY = 5
 """So many busy answers without a good one between them: the endpoint turns everybody away."""
 _OVERLOAD = frozenset({503, 529})
@@ -37,7 +48,8 @@ T = TypeVar("T")
 
 
 class CallEnded(Struct, frozen=True):
-    """One attempt is over. ``trouble`` is None, an ``Unavailable.kind``, or ``failed``.
+    """One attempt is over. ``trouble`` is None, an ``Unavailable.kind``, ``rejected``,
+    ``refused`` or ``cancelled``; ``status`` that of the answer, where there was one.
 
     ``cost`` is in USD, None without a declared price; ``in_use`` and ``limit`` are the model's
     places as they stood.
@@ -50,6 +62,7 @@ class CallEnded(Struct, frozen=True):
     cost: float | None
     in_use: int
     limit: int
+    status: int | None = None
 
 
 OnCall: TypeAlias = Callable[[CallEnded], None]
@@ -73,6 +86,7 @@ class Gate:
     ) -> None:
         self.name = name
         self.slots = Slots(options.concurrency)
+        self.outage = Outage()
         self._requests = Pace(options.rpm) if options.rpm else None
         self._tokens = Pace(options.tpm) if options.tpm else None
         self._price = options.price
@@ -97,8 +111,9 @@ class Gate:
         """Make the call when its turn comes, again after passing trouble.
 
         A busy endpoint is waited for while it answers anybody; other trouble is raised as
-        ``Unavailable`` when it comes the tenth time. The guess is corrected by what ``usage_of``
-        tells. Once the run's budget is used up no call begins, and this waits for ever.
+        ``Unavailable`` when it comes the tenth time, or when the model is given up. The guess is
+        corrected by what ``usage_of`` tells. Once the run's budget is used up no call begins,
+        and this waits for ever.
         """
         busy = failed = 0
         first_busy = inf
@@ -113,10 +128,11 @@ class Gate:
                         raise
                 else:
                     failed += 1
-                    if failed == ATTEMPTS:
+                    if failed == ATTEMPTS or self.outage.given_up.is_set():
                         raise
                 wait = self._wait_after(trouble, busy + failed)
-            await trio.sleep(wait)
+            with trio.move_on_after(wait):
+                await self.outage.given_up.wait()
 
     def _is_hopeless(self, trouble: Unavailable, first_busy: float) -> bool:
         """Whether an endpoint that says it is busy will not answer in any useful time."""
@@ -146,22 +162,46 @@ class Gate:
     ) -> T:
         """The call itself, with its place and what is reserved for it."""
         started = trio.current_time()
-        trouble: str | None = "failed"
+        trouble: str | None = "cancelled"
+        status: int | None = None
         usage = Usage()
         try:
             result = await call()
             usage, trouble = usage_of(result), None
+            self._went_well(started)
             return result
-        except Unavailable as error:
-            trouble = error.kind
-            if error.kind == "rate" or error.status in _OVERLOAD:
-                self._busy_in_a_row += 1
-                self.slots.overloaded(started)
+        except (Unavailable, RejectedRequest) as error:
+            trouble = error.kind if isinstance(error, Unavailable) else "rejected"
+            status = error.status
+            self._went_wrong(error, started)
+            raise
+        except EndpointRefused:
+            trouble = "refused"
             raise
         finally:
             untold = trouble is None and usage == Usage()
             self._budget.settle(most, most if untold else spending(usage, self._cost(usage)))
-            self._ended(started, trouble, usage, guess.likely)
+            if trouble is None and self._tokens is not None:
+                self._tokens.correct(usage.input + usage.output - guess.likely)
+            self._ended(trio.current_time() - started, trouble, status, usage)
+
+    def _went_well(self, started: float) -> None:
+        self._good_at = trio.current_time()
+        self._busy_in_a_row = 0
+        self.slots.went_well(self._good_at - started)
+        self.outage.answered()
+
+    def _went_wrong(self, error: Unavailable | RejectedRequest, started: float) -> None:
+        if isinstance(error, RejectedRequest):
+            self.outage.answered()
+            return
+        if error.kind == "rate" or error.status in _OVERLOAD:
+            self._busy_in_a_row += 1
+            self.slots.overloaded(started)
+        if error.kind == "rate":
+            self.outage.busy(error)
+        else:
+            self.outage.failed(error)
 
     async def _turn(self, tokens: float) -> None:
         """Wait until the endpoint may be called."""
@@ -173,32 +213,19 @@ class Gate:
         while now < self._resume_at:
             await trio.sleep_until(self._resume_at)
             now = trio.current_time()
+        await self.outage.rested()
 
     def _most(self, guess: Guess) -> Spending:
         """What to reserve for a call."""
         counted = self._budget.is_counted
         return spending(guess.most, self._cost(guess.most)) if counted else NOTHING
 
-    def _ended(self, started: float, trouble: str | None, usage: Usage, tokens: float) -> None:
-        now = trio.current_time()
-        if trouble is None:
-            self._good_at = now
-            self._busy_in_a_row = 0
-            self.slots.went_well(now - started)
-            if self._tokens is not None:
-                self._tokens.correct(usage.input + usage.output - tokens)
+    def _ended(self, seconds: float, trouble: str | None, status: int | None, usage: Usage) -> None:
         slots = self.slots
-        event = CallEnded(
-            self.name,
-            now - started,
-            trouble,
-            usage,
-            self._cost(usage),
-            slots.in_use,
-            int(slots.limit),
-        )
+        in_use, limit = slots.in_use, int(slots.limit)
         slots.give_back()
-        self._on_call(event)
+        cost = self._cost(usage)
+        self._on_call(CallEnded(self.name, seconds, trouble, usage, cost, in_use, limit, status))
 
     def _wait_after(self, trouble: Unavailable, times: int) -> float:
         """Seconds until the next try, spread so that calls do not come back together."""
@@ -234,6 +261,11 @@ class GatedModel:
     def scope(self) -> str:
         return self._model.scope
 
+    @property
+    def resting(self) -> tuple[str, ...]:
+        """Those of its addresses that are left alone for a while."""
+        return getattr(self._model, "resting", ())
+
     async def complete(self, request: Request) -> Reply:
         if not self.gate.counts_tokens:
             return await self.gate.run(lambda: self._model.complete(request), _usage)
@@ -262,6 +294,11 @@ class GatedEmbedder:
     @property
     def scope(self) -> str:
         return self._embedder.scope
+
+    @property
+    def resting(self) -> tuple[str, ...]:
+        """Those of its addresses that are left alone for a while."""
+        return getattr(self._embedder, "resting", ())
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         if not texts:

@@ -20,7 +20,7 @@ from openai import AsyncOpenAI, Omit, RequestOptions
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.models.connection import Answer
 from dpipe.runtime.models.embedding import Embedded
-from dpipe.runtime.models.endpoint import Endpoint, least_busy
+from dpipe.runtime.models.endpoint import Endpoint, Spread
 from dpipe.runtime.models.options import ModelOptions
 from dpipe.runtime.models.protocol import Reply, Request, Unavailable
 from dpipe.runtime.models.statuses import Who
@@ -30,54 +30,56 @@ from dpipe.runtime.secrets import Secret
 
 def openai_model(name: str, id: str, options: ModelOptions) -> OpenAIModel:
     """The model behind ``url:``, without a gate."""
-    return OpenAIModel(name, id, options, _endpoints(name, id, options))
+    return OpenAIModel(name, id, options, Spread(_endpoints(name, id, options)))
 
 
 def openai_embedder(name: str, id: str, options: ModelOptions) -> OpenAIEmbedder:
     """The embedder behind ``url:``, without a gate."""
-    return OpenAIEmbedder(name, id, options, _endpoints(name, id, options))
+    return OpenAIEmbedder(name, id, options, Spread(_endpoints(name, id, options)))
 
 
 class OpenAIModel:
     """Chat and raw completions, from whichever of its urls has the least to do."""
 
-    def __init__(
-        self, name: str, id: str, options: ModelOptions, endpoints: Sequence[Endpoint]
-    ) -> None:
+    def __init__(self, name: str, id: str, options: ModelOptions, spread: Spread) -> None:
         self.name = name
         self.scope = id
         self._sampling = options.sampling
         self._extra = options.body
-        self._endpoints = endpoints
+        self._spread = spread
 
     async def complete(self, request: Request) -> Reply:
         if self._sampling:
             options = {**self._sampling, **request.options}
             request = Request(request.messages, request.raw, request.result, options)
-        return await least_busy(self._endpoints).complete(request, self._extra)
+        return await self._spread.ask(lambda one: one.complete(request, self._extra))
+
+    @property
+    def resting(self) -> tuple[str, ...]:
+        return self._spread.resting
 
     async def aclose(self) -> None:
-        for endpoint in self._endpoints:
-            await endpoint.aclose()
+        await self._spread.aclose()
 
 
 class OpenAIEmbedder:
     """Embeddings, all texts of a call in one request."""
 
-    def __init__(
-        self, name: str, id: str, options: ModelOptions, endpoints: Sequence[Endpoint]
-    ) -> None:
+    def __init__(self, name: str, id: str, options: ModelOptions, spread: Spread) -> None:
         self.name = name
         self.scope = id
         self._body = {**options.sampling, **options.body}
-        self._endpoints = endpoints
+        self._spread = spread
 
     async def embed(self, texts: Sequence[str]) -> Embedded:
-        return await least_busy(self._endpoints).embed(texts, self._body)
+        return await self._spread.ask(lambda one: one.embed(texts, self._body))
+
+    @property
+    def resting(self) -> tuple[str, ...]:
+        return self._spread.resting
 
     async def aclose(self) -> None:
-        for endpoint in self._endpoints:
-            await endpoint.aclose()
+        await self._spread.aclose()
 
 
 _NO_KEY: Any = {"Authorization": Omit()}

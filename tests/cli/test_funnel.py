@@ -3,8 +3,8 @@ from __future__ import annotations
 import click
 import pytest
 
-from dpipe.cli.funnel import funnel
-from dpipe.runtime.events import NodeCount
+from dpipe.cli.funnel import asked, funnel
+from dpipe.runtime.events import ModelCount, NodeCount
 
 LOST = {"failed:truncated": 3, "failed:refused": 2, "outvoted": 1}
 NODES = (
@@ -50,3 +50,8 @@ def test_what_has_no_room_stands_below() -> None:
 def test_names_cannot_move_the_cursor() -> None:
     node = NodeCount("a\x1b[2J: ask", 1, 1, 1, {})
     assert "\x1b[2J" not in "".join(funnel([node], 80))
+
+
+def test_failed_calls_of_a_model_are_told_by_how_they_failed() -> None:
+    model = ModelCount("gen", 60, 0, 0, None, failed={"429": 2, "500": 11, "timeout": 2})
+    assert list(asked([model])) == ["  gen: 60 calls; 15 failed: 11 × 500, 2 × 429, 2 × timeout"]

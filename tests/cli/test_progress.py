@@ -6,14 +6,13 @@ from dpipe.cli.live import Plain
 from dpipe.cli.progress import Standing, block, one_line
 from dpipe.runtime.events import (
     AnyEvent,
-    CallEnded,
     ModelCount,
     NodeCount,
     Progress,
     RowRejected,
     RunStarted,
+    Trouble,
 )
-from dpipe.runtime.models.protocol import Usage
 
 
 def progress(at: float, asked: int, share: float | None = None) -> Progress:
@@ -89,16 +88,28 @@ def test_a_failure_is_shown_with_its_place_and_cannot_move_the_cursor() -> None:
     assert "last failure: a.md:3: pairs: ask: truncated: cut \\x1b[2J" in click.unstyle(lines[-1])
 
 
-def test_an_endpoint_that_only_fails_is_told_until_it_answers() -> None:
-    def call(outcome: str) -> CallEnded:
-        return CallEnded(elapsed=4, model="writer", outcome=outcome, latency=0.1, usage=Usage())
+def troubled(seconds: float, *, given_up: bool = False) -> Standing:
+    trouble = Trouble("no connection to 127.0.0.1:8000", 3, seconds, given_up)
+    model = ModelCount("writer", 3, 0, 0, None, trouble=trouble)
+    return standing(Progress(elapsed=seconds, nodes=progress(1, 1).nodes, models=(model,)))
 
-    now = standing(progress(3, 50), *[call("connection")] * 3)
-    told = "the last 3 calls of writer failed (connection); trying again"
-    assert told in one_line(now)
-    assert any(told in line for line in block(now, 80, 24))
-    now(call("ok"))
-    assert "trying again" not in one_line(now)
+
+def test_a_model_whose_calls_fail_for_seconds_is_told() -> None:
+    told = "writer: no connection to 127.0.0.1:8000, trying again (attempt 4)"
+    assert told in one_line(troubled(3.5))
+    assert any(told in line for line in block(troubled(3.5), 80, 24))
+    assert "trying again" not in one_line(troubled(0.5))
+
+
+def test_a_model_that_is_given_up_is_told() -> None:
+    told = one_line(troubled(40, given_up=True))
+    assert "127.0.0.1:8000, its rows fail until it answers again" in told
+
+
+def test_an_address_that_is_left_alone_is_told() -> None:
+    model = ModelCount("writer", 3, 0, 0, None, resting=("http://b/v1",))
+    now = standing(Progress(elapsed=1, nodes=progress(1, 1).nodes, models=(model,)))
+    assert "writer: http://b/v1 does not answer and is left alone" in one_line(now)
 
 
 def test_a_long_program_leaves_room_for_its_end() -> None:

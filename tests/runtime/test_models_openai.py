@@ -81,7 +81,7 @@ def ask(model: OpenAIModel, *requests: Request) -> list[Reply]:
 
 def over_the_sdk(model: OpenAIModel) -> OpenAIModel:
     """The same model without the fast road."""
-    for endpoint in model._endpoints:
+    for endpoint in model._spread.endpoints:
         assert isinstance(endpoint, Endpoint)
         assert isinstance(endpoint._road, FirstRoad)
         endpoint._road._road = endpoint._road._roads[1]
@@ -459,6 +459,32 @@ def test_the_least_busy_of_several_urls_is_asked() -> None:
         assert one.stats().total == other.stats().total == 20
 
 
+def test_a_url_that_is_dead_is_left_alone_while_another_answers() -> None:
+    with socket.socket() as unused, serving(latency=0.01) as server:
+        unused.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+        troubles: list[str | None] = []
+        gated = make_model(
+            "gen",
+            "openai",
+            "x",
+            {"url": [dead, server.url], "concurrency": 4},
+            on_call=lambda call: troubles.append(call.trouble),
+        )
+        assert isinstance(gated, GatedModel)
+
+        async def main() -> None:
+            async with trio.open_nursery() as nursery:
+                for number in range(200):
+                    nursery.start_soon(gated.complete, asking(f"row {number}"))
+            assert gated.resting == (dead,)
+            await gated.aclose()
+
+        trio.run(main)
+        assert server.stats().total == troubles.count(None) == 200
+        assert troubles.count("connection") <= 12
+
+
 def test_both_roads_send_the_same_headers() -> None:
     heads: list[dict[str, str]] = []
 
@@ -594,7 +620,7 @@ def test_what_is_no_answer_is_told(data: bytes, told: str) -> None:
 
 
 def road_of(model: OpenAIModel) -> object:
-    (endpoint,) = model._endpoints
+    (endpoint,) = model._spread.endpoints
     return endpoint._road
 
 
