@@ -45,7 +45,7 @@ class Outcome(Struct, frozen=True):
 def mutants(cases: int, seed: int = 1) -> Iterator[Mutant]:
     """Edits of one token each, the same ones for the same seed."""
     chance = random.Random(seed)
-    paths = [path for path in sorted(PROGRAMS.glob("*.dpipe"))]
+    paths = sorted(PROGRAMS.glob("*.dpipe"))
     programs = [path.read_text("utf-8") for path in paths]
     scanned = [(text, scan(Source("m", text)).tokens) for text in programs]
     everything = [token.text for _, tokens in scanned for token in tokens]

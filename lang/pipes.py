@@ -147,6 +147,7 @@ class Pipes:
             self._cycle(decl)
             return Rows(NOWHERE, OPEN_ROW)
         sound = self.declare(decl)
+        instance = f"{flow}.{item.name.text}"
         if not isinstance(call, syntax.Call):
             empty = syntax.Call(callee=call, args=(), args_span=call.span, span=call.span)
             return self.use(decl, empty, rows, env, flow)
