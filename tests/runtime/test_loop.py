@@ -361,10 +361,10 @@ def test_an_unrolled_program_reads_what_comes_before(folder: Folder) -> None:
     assert [label_of(node) for node in unrolled.nodes] == [
         "xs",
         "out: loop (round 1)",
-        "p.up: set (round 1)",
+        "out.p.up: set (round 1)",
         "out.p: concat (round 1)",
         "out: loop (round 2)",
-        "p.up: set (round 2)",
+        "out.p.up: set (round 2)",
         "out.p: concat (round 2)",
         "out: loop",
         "o",
