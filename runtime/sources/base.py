@@ -20,6 +20,7 @@ import keyword
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import perf_counter
 from typing import Any, TypeAlias
 
 import msgspec
@@ -34,6 +35,9 @@ from dpipe.runtime.values import Batch, Item, Reject, Row, Values, key_of
 
 BATCH = 256
 """Rows a batch: enough to make a thread's hop small beside the reading."""
+
+STRETCH = 0.005
+"""Seconds that a worker thread reads on for, as Python would let it run anyway."""
 
 HEAVY = 1 << 20
 """Bytes of raw records that fill a batch, so that few long rows are in memory at once."""
@@ -82,10 +86,22 @@ class Reading:
     async def __aiter__(self) -> AsyncIterator[list[Read]]:
         batches = self._batches()
         try:
-            while (batch := await trio.to_thread.run_sync(next, batches, None)) is not None:
-                yield batch
+            while read := await trio.to_thread.run_sync(_stretch, batches):
+                for batch in read:
+                    yield batch
         finally:
             batches.close()  # type: ignore[attr-defined]
+
+
+def _stretch(batches: Batches) -> list[list[Read]]:
+    """The next batches, as many as a stretch of time gives; none at the end."""
+    until = perf_counter() + STRETCH
+    read: list[list[Read]] = []
+    for batch in batches:
+        read.append(batch)
+        if perf_counter() >= until:
+            break
+    return read
 
 
 class Source:

@@ -46,11 +46,23 @@ def _records(files: Sequence[Path], sheet: str, context: Context) -> Iterator[Re
         try:
             with file.open("rb") as opened:
                 refuse_other_kinds(opened.read(8), ".xlsx")
-            yield from _sheet(file, sheet, name)
         except (OSError, ValueError) as e:
             yield Unreadable(name, reason(e))
+            continue
+        try:
+            yield from _sheet(file, sheet, name)
+        except _Unusable as wrong:
+            yield Unreadable(name, str(wrong))
         except Exception:  # of whatever kind zipfile, XML and openpyxl make of a damaged file
             yield Unreadable(name, "not a spreadsheet (.xlsx), or damaged")
+
+
+class _Unusable(Exception):
+    """A workbook that has no such table."""
+
+
+class _Wrong(Exception):
+    """A cell without a value that could be read."""
 
 
 def _sheet(file: Path, sheet: str, name: str) -> Iterator[Read]:
@@ -66,9 +78,9 @@ def _sheet(file: Path, sheet: str, name: str) -> Iterator[Read]:
 def _chosen(book: Any, sheet: str) -> Any:
     sheets = {each.title: each for each in book.worksheets}
     if not sheets:
-        raise ValueError("has no sheet with cells")
+        raise _Unusable("has no sheet with cells")
     if sheet and sheet not in sheets:
-        raise ValueError(f"has no sheet `{sheet}`; it has {', '.join(f'`{s}`' for s in sheets)}")
+        raise _Unusable(f"has no sheet `{sheet}`; it has {', '.join(f'`{s}`' for s in sheets)}")
     return sheets[sheet] if sheet else next(iter(sheets.values()))
 
 
@@ -85,18 +97,13 @@ def _rows(lines: Iterator[tuple[Any, Any]], name: str) -> Iterator[Read]:
         try:
             cells = _texts(results, formulas)
             if cells and header is None:
-                header = named(cells)
-                refuse_twins(header)
+                header = _header(cells)
             elif cells and header is not None:
                 yield _record(header, cells, place)
         except _Wrong as wrong:
             yield Unreadable(place, str(wrong))
     if header is None:
         yield Unreadable(name, "has no line that names the columns")
-
-
-class _Wrong(Exception):
-    """A cell without a value that could be read."""
 
 
 def _texts(results: Sequence[Any], formulas: Sequence[Any]) -> list[str]:
@@ -120,6 +127,15 @@ def _text(result: Any, formula: Any) -> str:
     if isinstance(value, datetime) and value.time() == time():
         value = value.date()
     return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+def _header(cells: Sequence[str]) -> list[str]:
+    names = named(cells)
+    try:
+        refuse_twins(names)
+    except ValueError as twins:
+        raise _Unusable(str(twins)) from None
+    return names
 
 
 def _record(header: list[str], cells: list[str], place: str) -> Read:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import random
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -549,3 +550,35 @@ def test_datasets_loads_what_is_written(tmp_path: Path, offline: Path) -> None:
         )
         assert list(loaded) == expected
     assert json.loads((tmp_path / "a.jsonl").read_text())
+
+
+# -- damage --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Good files by their names, and the bytes that they have."""
+    folder = tmp_path_factory.mktemp("whole")
+    rows = pa.table({"a": [f"text {n}" for n in range(200)], "l": [[n, None] for n in range(200)]})
+    pq.write_table(rows, folder / "a.parquet", row_group_size=50)
+    for name, begin in (("a.arrow", pa.ipc.new_file), ("b.arrow", pa.ipc.new_stream)):
+        with pa.OSFile(str(folder / name), "wb") as file, begin(file, rows.schema) as sink:
+            sink.write_table(rows, max_chunksize=50)
+    book(folder / "a.xlsx", ["a", "l"], *([f"text {n}", n] for n in range(20)))
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers())
+def test_random_damage_never_crashes_a_reader_of_tables(whole: dict[str, bytes], seed: int) -> None:
+    chance = random.Random(seed)
+    readers = {"a.parquet": parquet, "a.arrow": arrow, "b.arrow": arrow, "a.xlsx": xlsx}
+    with TemporaryDirectory() as folder:
+        for name, reader in readers.items():
+            data = bytearray(whole[name])
+            for _ in range(chance.randrange(1, 5)):
+                data[chance.randrange(len(data))] = chance.randrange(256)
+            data = data[: chance.choice([len(data), chance.randrange(len(data))])]
+            (Path(folder) / name).write_bytes(data)
+            for item in told(read(reader.read, Path(folder), path=name)):
+                assert isinstance(item, dict) or item.startswith(name)
