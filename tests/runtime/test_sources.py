@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from dpipe.lang.types import FLOAT, JSON, STR, Field, Int, Record, optional
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.paths import display, find_inputs, inside, safe_name
+from dpipe.runtime.sources import base, jsonl, markdown, pdf, repeat, rows, text
 from dpipe.runtime.sources import csv as csv_source
 from dpipe.runtime.sources import json as json_source
-from dpipe.runtime.sources import jsonl, markdown, pdf, repeat, rows, text
 from dpipe.runtime.sources.base import Context, open_source
 from dpipe.runtime.sources.encodings import decode, guess
 from dpipe.runtime.values import Reject, Row
@@ -586,7 +586,10 @@ def test_long_records_come_in_short_batches(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batches", [0, 1, 3])
-def test_a_reader_that_is_cancelled_closes_its_file(tmp_path: Path, batches: int) -> None:
+def test_a_reader_that_is_cancelled_closes_its_file(
+    tmp_path: Path, batches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "STRETCH", 0.0)
     (tmp_path / "in.jsonl").write_text('{"a": 1}\n' * 2000)
 
     async def main() -> None:
