@@ -32,8 +32,11 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as e:
-        reason = (e.strerror or str(e)).lower()
-        raise UsageError(f"cannot write `{path}`: {reason}") from e
+        raise _refused(path, e) from e
+
+
+def _refused(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot write `{path}`: {(error.strerror or str(error)).lower()}")
 
 
 def partial_of(path: Path) -> Path:
@@ -54,8 +57,10 @@ class PartialFile:
             partial_of(path).open("xb").close()
 
     def write(self, data: bytes) -> None:
-        with _told(self.path):
+        try:
             self._open_files.of(self.path).write(data)
+        except OSError as e:
+            raise _refused(self.path, e) from e
 
 
 def _make_folder(folder: Path) -> None:
@@ -86,9 +91,9 @@ class OpenFiles:
         self._open: OrderedDict[Path, BinaryIO] = OrderedDict()
 
     def of(self, path: Path) -> BinaryIO:
-        if path in self._open:
+        if (file := self._open.get(path)) is not None:
             self._open.move_to_end(path)
-            return self._open[path]
+            return file
         while len(self._open) >= self._most:
             self._open.popitem(last=False)[1].close()
         file = self._open[path] = partial_of(path).open("ab")
@@ -139,7 +144,7 @@ class Output:
         self._files = OpenFiles(most_open)
         self._writers: dict[Path, Writer] = {}
         self._begun: list[Path] = []
-        self._places: dict[tuple[str, ...], Path] = {}
+        self._of: dict[tuple[str, ...], Writer] = {}
         for values in _known_partitions(partition):
             self._begin(self._place(values))
 
@@ -154,16 +159,11 @@ class Output:
         Raises ``Misfit``, or ``NoValue`` where a value of the partition is null; then nothing is
         written, and no file begun.
         """
-        path = self._place(tuple(row.get(name) for name in self._names))
-        if path in self._writers:
-            self._writers[path].put(record)
-            return
-        writer = self._begin(path)
-        try:
+        values = tuple([render(row.get(name)) for name in self._names])
+        if (writer := self._of.get(values)) is not None:
             writer.put(record)
-        except Misfit:
-            self._give_up(path)
-            raise
+        else:
+            self._put_first(record, values)
 
     def flush(self) -> None:
         """Make what is written so far readable beside."""
@@ -185,13 +185,21 @@ class Output:
         """Leave what is written so far in the partial files."""
         self._files.close()
 
-    def _place(self, values: tuple[Any, ...]) -> Path:
-        texts = tuple(map(render, values))
-        path = self._places.get(texts)
-        if path is None:
-            names = dict(zip(self._names, map(safe_name, texts), strict=True))
-            path = self._places[texts] = self._path_of(names)
-        return path
+    def _put_first(self, record: Values, values: tuple[str, ...]) -> None:
+        """Write the first record of a partition, whose file others may have begun."""
+        path = self._place(values)
+        if path in self._writers:
+            self._writers[path].put(record)
+        else:
+            try:
+                self._begin(path).put(record)
+            except Misfit:
+                self._give_up(path)
+                raise
+        self._of[values] = self._writers[path]
+
+    def _place(self, values: tuple[str, ...]) -> Path:
+        return self._path_of(dict(zip(self._names, map(safe_name, values), strict=True)))
 
     def _begin(self, path: Path) -> Writer:
         self._refuse_outside(path)
