@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from itertools import product
 from keyword import iskeyword
@@ -53,7 +52,7 @@ class Writing:
         self.label = node.name
         self.base = folder_of(node)
         self.files: dict[Path, int] = {}
-        self._rows: Counter[Path] = Counter()
+        self._writers: dict[Path, Counted] = {}
         self.rejects: Rejects | None = None
         self.rejected = 0
         self._node = node
@@ -177,25 +176,26 @@ class Writing:
             for values, metrics in self._groups.values():
                 self._output.put(self._figures.result(metrics), values)
         for path in self._output.complete():
-            self.files[path] = self._rows[path]
-            self._told.written(path, self._rows[path])
+            self.files[path] = self._writers[path].rows
+            self._told.written(path, self.files[path])
         self.rejects.complete()
 
     def _writer(self, out: PartialFile | PartialFolder | StandardOutput) -> Writer:
-        return Counted(self._class(out, self._node.row, **self._options), out.path, self._rows)
+        writer = Counted(self._class(out, self._node.row, **self._options))
+        self._writers[out.path] = writer
+        return writer
 
 
 class Counted:
-    """A writer whose records are counted by their file or folder."""
+    """A writer whose records are counted."""
 
-    def __init__(self, writer: Writer, path: Path, rows: Counter[Path]) -> None:
+    def __init__(self, writer: Writer) -> None:
+        self.rows = 0
         self._writer = writer
-        self._path = path
-        self._rows = rows
 
     def put(self, record: Values) -> None:
         self._writer.put(record)
-        self._rows[self._path] += 1
+        self.rows += 1
 
     def close(self) -> None:
         self._writer.close()
