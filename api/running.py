@@ -36,20 +36,16 @@ def run(
     not wait.
 
     Raises ``ProgramError`` where the program has errors, ``UsageError`` for whatever else the
-    user must mend. A lost row raises nothing: see ``exit_code`` and ``rejects`` of the result.
+    user must mend. A lost row raises nothing: see ``exit_code`` and ``rejects`` of the result,
+    and so does a Ctrl-C (or SIGTERM): the first one ends the run cleanly, a second one the process.
     """
     if trio.lowlevel.in_trio_run():
         raise RuntimeError("a trio program is running: write `await dpipe.run_async(…)`")
-    work = partial(
-        run_async,
-        program,
-        params=params,
-        only=only,
-        replay=replay,
-        observers=observers,
-        **settings,
-    )
-    return run_beside(work) if _asyncio_runs() else trio.run(work)
+    beside = _asyncio_runs()
+    compiled = _compiled(program)
+    options = _options(compiled, params, only, replay, settings, signals=not beside)
+    work = partial(run_graph, graph_of(compiled), options, tuple(observers))
+    return run_beside(work) if beside else trio.run(work)
 
 
 async def run_async(
@@ -62,9 +58,25 @@ async def run_async(
     **settings: Any,
 ) -> RunResult:
     """As ``run``, inside a trio program; cancelled with the scope around it."""
-    compiled = program if isinstance(program, Compiled) else compile(program)
-    graph = graph_of(compiled)
-    options = RunOptions(
+    compiled = _compiled(program)
+    options = _options(compiled, params, only, replay, settings)
+    return await run_graph(graph_of(compiled), options, tuple(observers))
+
+
+def _compiled(program: str | Path | Compiled) -> Compiled:
+    return program if isinstance(program, Compiled) else compile(program)
+
+
+def _options(
+    compiled: Compiled,
+    params: Mapping[str, Any] | None,
+    only: Iterable[str],
+    replay: bool,
+    settings: Mapping[str, Any],
+    *,
+    signals: bool = False,
+) -> RunOptions:
+    return RunOptions(
         params=params or {},
         only=tuple(only),
         settings=settings_for(compiled, settings),
@@ -72,8 +84,8 @@ async def run_async(
         modules={name: source.text for name, source in compiled.sources.items()},
         version=__version__,
         replay=replay,
+        signals=signals,
     )
-    return await run_graph(graph, options, tuple(observers))
 
 
 def settings_for(compiled: Compiled, given: Mapping[str, Any]) -> Settings:

@@ -53,7 +53,9 @@ class Plain:
 
     def __call__(self, event: events.AnyEvent) -> None:
         self.now(event)
-        if isinstance(event, events.Progress) and event.elapsed - self.told >= _EVERY:
+        if isinstance(event, events.Stopping):
+            console.say(f"stopping: {event.reason}; waiting for what is under way", err=True)
+        elif isinstance(event, events.Progress) and event.elapsed - self.told >= _EVERY:
             self.told = event.elapsed
             console.say(one_line(self.now), err=True)
 
@@ -68,6 +70,7 @@ def _live() -> Iterator[View]:
     colourless = not console.has_colour(sys.stderr)
     terminal = Console(stderr=True, highlight=False, no_color=colourless)
     with Live(console=terminal, auto_refresh=False, transient=True) as live:
+        terminal.show_cursor()  # so that nothing has to be put right if the process is ended
 
         def show(event: events.AnyEvent) -> None:
             now(event)

@@ -29,6 +29,7 @@ class Standing:
         self.share: float | None = None
         self.failed = 0
         self.last_failure: events.RowRejected | None = None
+        self.stopping = ""
         self._past: deque[tuple[float, list[int]]] = deque()
 
     def __call__(self, event: events.AnyEvent) -> None:
@@ -38,6 +39,8 @@ class Standing:
         elif isinstance(event, events.RowRejected):
             self.failed += 1
             self.last_failure = event
+        elif isinstance(event, events.Stopping):
+            self.stopping = event.reason
         elif isinstance(event, events.Progress):
             self.nodes, self.models, self.share = event.nodes, event.models, event.share
             self._remember()
@@ -153,6 +156,8 @@ def _pace(now: Standing) -> Iterator[str]:
 
 
 def _troubles(now: Standing) -> Iterator[str]:
+    if now.stopping:
+        yield f"stopping: {escape(now.stopping)}"
     for model in now.models:
         name, trouble = escape(model.name), model.trouble
         if trouble is not None and trouble.seconds >= _WORTH_TELLING:

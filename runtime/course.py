@@ -22,9 +22,11 @@ from dpipe.runtime.events import (
     RunStarted,
     SinkWritten,
     Status,
+    Stopping,
 )
 from dpipe.runtime.executor import Executor, Feed, Part, Service, unwrapped
 from dpipe.runtime.guards import end_when_stopped, stop_for_errors, stop_in_time
+from dpipe.runtime.interrupts import Interrupted, Signals
 from dpipe.runtime.journal import Journal
 from dpipe.runtime.paths import display
 from dpipe.runtime.record import list_runs
@@ -65,6 +67,9 @@ class Watch:
             )
         )
 
+    def stopping(self, reason: str) -> None:
+        self.tell(Stopping(elapsed=self.elapsed(), reason=reason))
+
     def written(self, path: Path, rows: int) -> None:
         self.tell(SinkWritten(elapsed=self.elapsed(), path=self.shown(path), rows=rows))
 
@@ -82,16 +87,19 @@ class Course(Struct, frozen=True):
     endpoints: Endpoints
     budget: Budget
 
-    async def run(self) -> RunResult:
+    async def run(self, *, signals: bool = False) -> RunResult:
         self.journal.begin_run(self.id)
         executor = Executor(self.frame.program, self.frame.wiring, self.parts)
         self._tell_start()
         try:
             self._open_outputs()
             with unwrapped():
-                await executor.run(self._services(executor))
+                await self._through(executor, signals)
         except Stopped as stopped:
             return self._end(executor, "stopped", f"{stopped.reason}; {GO_ON}")
+        except Interrupted as interrupted:
+            message = f"interrupted; {GO_ON}"
+            return self._end(executor, "interrupted", message, interrupted.exit_code)
         except KeyboardInterrupt:
             return self._end(executor, "interrupted", f"interrupted; {GO_ON}")
         except UsageError as error:
@@ -103,6 +111,16 @@ class Course(Struct, frozen=True):
         self.journal.end_run()
         return self._ended(executor)
 
+    async def _through(self, executor: Executor, signals: bool) -> None:
+        """Run all rows through, with what has to be done beside."""
+        services = self._services(executor)
+        if not signals:
+            await executor.run(services)
+            return
+        caught = Signals()
+        with caught.caught():
+            await executor.run([*services, caught.interrupt])
+
     def _services(self, executor: Executor) -> list[Service]:
         settings, budget = self.frame.settings, self.budget
         return [
@@ -110,7 +128,7 @@ class Course(Struct, frozen=True):
             lambda: self._progress(executor),
             lambda: stop_in_time(settings.within, budget),
             lambda: stop_for_errors(settings, executor.counts, budget),
-            lambda: end_when_stopped(budget, self.journal),
+            lambda: end_when_stopped(budget, self.journal, self.watch.stopping),
         ]
 
     def _writings(self) -> Iterator[Writing]:
@@ -177,7 +195,10 @@ class Course(Struct, frozen=True):
         lost = any(node.failed for node in executor.counts())
         return self._end(executor, "rows lost" if lost else "done", message)
 
-    def _end(self, executor: Executor, status: Status, message: str | None) -> RunResult:
+    def _end(
+        self, executor: Executor, status: Status, message: str | None, code: int | None = None
+    ) -> RunResult:
+        exit_code = EXIT_CODES[status] if code is None else code
         elapsed, nodes, models = (
             self.watch.elapsed(),
             executor.counts(),
@@ -187,7 +208,7 @@ class Course(Struct, frozen=True):
             RunEnded(
                 elapsed=elapsed,
                 status=status,
-                exit_code=EXIT_CODES[status],
+                exit_code=exit_code,
                 nodes=nodes,
                 models=models,
                 message=message,
@@ -196,7 +217,7 @@ class Course(Struct, frozen=True):
         return RunResult(
             id=self.id,
             status=status,
-            exit_code=EXIT_CODES[status],
+            exit_code=exit_code,
             message=message,
             nodes=nodes,
             models=models,

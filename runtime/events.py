@@ -121,6 +121,12 @@ class SinkWritten(Event, frozen=True, kw_only=True, tag="sink_written"):
     rows: int
 
 
+class Stopping(Event, frozen=True, kw_only=True, tag="stopping"):
+    """No call begins any more, and what is under way is brought to its end."""
+
+    reason: str
+
+
 class RunEnded(Event, frozen=True, kw_only=True, tag="run_ended"):
     """``message`` says why, where the run is not done."""
 
@@ -131,7 +137,9 @@ class RunEnded(Event, frozen=True, kw_only=True, tag="run_ended"):
     message: str | None = None
 
 
-AnyEvent: TypeAlias = RunStarted | Progress | CallEnded | RowRejected | SinkWritten | RunEnded
+AnyEvent: TypeAlias = (
+    RunStarted | Progress | CallEnded | RowRejected | SinkWritten | Stopping | RunEnded
+)
 Listener: TypeAlias = Callable[[AnyEvent], None]
 
 

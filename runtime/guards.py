@@ -52,9 +52,12 @@ def _too_many(settings: Settings, counts: Iterable[NodeCount]) -> str:
     return ""
 
 
-async def end_when_stopped(budget: Budget, journal: Journal) -> NoReturn:
+async def end_when_stopped(
+    budget: Budget, journal: Journal, tell: Callable[[str], None]
+) -> NoReturn:
     """End a stopped run, with ``Stopped``, when all it has begun is where it can be."""
     await budget.over.wait()
+    tell(budget.reason)
     with trio.move_on_after(DRAIN):
         quiet = 0
         while quiet < 2:

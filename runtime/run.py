@@ -36,6 +36,7 @@ class RunOptions(Struct, frozen=True):
 
     ``params`` are values, or texts as of a command line; ``only`` names sinks. ``modules`` are
     the texts of the program's files by their names, and ``version`` is dpipe's: for the record.
+    With ``signals`` a SIGINT or SIGTERM ends the run cleanly, and a second one the process.
     """
 
     params: Mapping[str, Any] = {}
@@ -45,6 +46,7 @@ class RunOptions(Struct, frozen=True):
     modules: Mapping[str, str] = {}
     version: str = ""
     replay: bool = False
+    signals: bool = False
 
 
 def run(program: Graph, options: RunOptions, observers: Sequence[Listener] = ()) -> RunResult:
@@ -89,7 +91,7 @@ async def run_graph(
             course = Course(
                 folder.id, frame, inputs, parts, watch, journal, asker, endpoints, budget
             )
-            return await course.run()
+            return await course.run(signals=options.signals)
         finally:
             await endpoints.close()
 
