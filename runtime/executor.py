@@ -65,19 +65,19 @@ class Feed:
         self._ended = True
 
     def _taken(self, batch: Batch) -> Batch:
-        taken: Batch = []
-        for item in batch:
-            if self._left <= 0:
-                break
-            taken.append(item)
-            self.tally.entered += 1
-            if isinstance(item, Row):
-                self._left -= 1
-                self.tally.passed += 1
-                self.tally.left += 1
-            elif isinstance(item, Reject):
-                self.tally.lose(f"failed:{item.outcome}")
-        return taken
+        """What is given of a batch, counted."""
+        if rows_in(batch) >= self._left:
+            ends = [end for end, item in enumerate(batch, 1) if item.__class__ is Row]
+            batch = batch[: ends[int(self._left) - 1]]
+        rows = rows_in(batch)
+        self._left -= rows
+        self.tally.entered += len(batch)
+        self.tally.passed += rows
+        self.tally.left += rows
+        for reject in batch if rows < len(batch) else ():
+            if isinstance(reject, Reject):
+                self.tally.lose(f"failed:{reject.outcome}")
+        return batch
 
 
 class Concat:
