@@ -59,8 +59,10 @@ class Database:
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         """All rows that a statement gives."""
-        with self._told():
+        try:
             return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._trouble(error) from None
 
     def many(self, query: str, values: Iterable[Sequence[Any]]) -> None:
         """The statement once for each of the values."""
