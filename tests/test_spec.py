@@ -242,13 +242,17 @@ def is_planned_of(stage: str, param: str) -> bool:
     return re.search(rf"`{stage}` with [^,;]*`{param}:`", later) is not None
 
 
+FREE = frozenset({"fields", "names", "constants", "figures"})
+"""Kinds of parameters whose labels are the program's own."""
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_every_stage_is_told_with_its_parameters_or_planned(name: str) -> None:
     if name not in {*RUNNABLE, "ask"} and is_planned(name):
         return
     told = section(f"`{name}`")
     for param in STAGES[name].params:
-        if not param.positional and param.kind not in ("fields", "names", "constants"):
+        if not param.positional and param.kind not in FREE:
             assert f"{param.name}:" in told or is_planned_of(name, param.name), param.name
         for method in param.methods:
             assert f"{method.name}(" in told
