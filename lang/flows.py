@@ -15,6 +15,7 @@ from dpipe.lang.bound import BoundStage
 from dpipe.lang.diagnostics import Label
 from dpipe.lang.env import Env
 from dpipe.lang.expressions import Expressions
+from dpipe.lang.foreign import ForeignPipes
 from dpipe.lang.loops import Loops
 from dpipe.lang.names import Decl
 from dpipe.lang.pipes import Pipes
@@ -51,6 +52,7 @@ class Flows:
         self.place = answers.place
         self.pipes = Pipes(self)
         self.loops = Loops(self)
+        self.foreign = ForeignPipes(self)
         self.nodes: list[graph.Node] = []
         self.rows: list[RowAt] = []
         self.calls: dict[int, syntax.Call] = {}  # the call behind each stage's and loop's node
@@ -288,6 +290,9 @@ class Flows:
             pipe = self.pipes.named(callee, env.file)
             if pipe is not None:
                 return self.pipes.use(pipe, call, rows, env, flow)
+            foreign = self.foreign.named(callee, env.file)
+            if foreign is not None:
+                return self.foreign.use(foreign, call, rows, env, flow)
             self._no_stage(callee, env.file)
             if isinstance(call, syntax.Call):
                 self._look_into(call, rows, env)

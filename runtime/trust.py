@@ -8,7 +8,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from dpipe.lang.graph import CallPython, Graph, Metric, SinkNode, SourceNode, TestDef
+from dpipe.lang.graph import (
+    CallPython,
+    Const,
+    Graph,
+    Metric,
+    SinkNode,
+    SourceNode,
+    StageNode,
+    TestDef,
+)
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.python import file_of
 from dpipe.runtime.settings import Settings
@@ -36,6 +45,8 @@ def targets(part: Any) -> Iterator[str]:
     """All Python that a program names, wherever it stands in the graph."""
     if isinstance(part, SourceNode | SinkNode | CallPython | Metric):
         yield part.target
+    if isinstance(part, StageNode) and isinstance(target := part.args.get("target"), Const):
+        yield str(target.value)
     if isinstance(part, Struct):
         for name in part.__struct_fields__:
             yield from targets(getattr(part, name))

@@ -72,3 +72,59 @@ def test_what_it_raises_is_the_rows_reason(program: Path) -> None:
 def test_a_trusted_folder_needs_no_leave(program: Path) -> None:
     (program.parent / "dpipe.toml").write_text('trust = ["."]\n')
     assert dpipe.run(program).exit_code == 1
+
+
+PIPE = """dpipe 1
+extern pipe pairs(rows: flow[{ w: str }], size: int = 2) -> { ws: [str] } = python("pipes.py:pairs")
+source words: { w: str } = rows([{ w: "a" }, { w: "b" }, { w: "c" }, { w: "d" }, { w: "e" }])
+sink out = words | pairs(size: 2) | set(n: len(.ws)) | jsonl("out.jsonl")
+"""
+PAIRS = """
+async def pairs(rows, size):
+    held = []
+    async for row in rows:
+        held.append(row["w"])
+        if len(held) == size:
+            yield {"ws": held}
+            held = []
+    yield {"ws": LAST}
+"""
+
+
+def _pipe(folder: Path, last: str) -> Path:
+    (folder / "pipes.py").write_text(PAIRS.replace("LAST", last))
+    path = folder / "q.dpipe"
+    path.write_text(PIPE)
+    return path
+
+
+def test_a_pipe_takes_rows_and_gives_rows(tmp_path: Path) -> None:
+    result = dpipe.run(_pipe(tmp_path, "held"), allow_python=True)
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert rows == [{"ws": ["a", "b"], "n": 2}, {"ws": ["c", "d"], "n": 2}, {"ws": ["e"], "n": 1}]
+    node = next(node for node in result.nodes if "pairs" in node.label)
+    assert (node.entered, node.passed, node.left) == (5, 5, 3)
+
+
+def test_a_row_that_a_pipe_should_not_give_is_a_reject(tmp_path: Path) -> None:
+    result = dpipe.run(_pipe(tmp_path, "3"), allow_python=True)
+    assert result.exit_code == 1
+    reject = json.loads((tmp_path / "out.rejects.jsonl").read_text())
+    assert reject["message"] == ".ws: expected [str], found 3"
+
+
+def test_a_pipe_that_fails_stops_the_run_with_its_reason(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the pipe failed: ZeroDivisionError"):
+        dpipe.run(_pipe(tmp_path, "1 // 0"), allow_python=True)
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_pipe_of_python_waits_for_leave_too(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="runs Python of its own"):
+        dpipe.run(_pipe(tmp_path, "held"))
+
+
+def test_rows_that_a_pipe_does_not_take_are_told(tmp_path: Path) -> None:
+    path = _pipe(tmp_path, "held")
+    path.write_text(PIPE.replace("words | pairs", "words | drop(.w) | pairs"))
+    assert [d.code for d in dpipe.check(path).diagnostics] == ["E0514"]
