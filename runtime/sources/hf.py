@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import datasets
+import huggingface_hub
 
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.paths import display
@@ -29,7 +30,8 @@ def read(
     """
     # Rows and progress are dpipe's to tell, and nothing else may write to the terminal.
     datasets.disable_progress_bars()
-    datasets.logging.set_verbosity(_ONLY_CRITICAL)
+    for library in (datasets, huggingface_hub):
+        library.logging.set_verbosity(_ONLY_CRITICAL)
     folder = context.base / name
     local = folder.is_dir()
     if not local and not _may_be_on_hub(name):

@@ -15,7 +15,19 @@ from dpipe.runtime.sources.files import read_each
 SUFFIXES = (".html", ".htm", ".xhtml")
 _UNSEEN = ("head", "noscript", "script", "style", "svg", "template")
 _WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "latin-1": "cp1252"}
-_to_markdown = MarkdownConverter(
+
+
+class _Markdown(MarkdownConverter):
+    """Markdown in which a bar in a cell is none between cells."""
+
+    def convert_td(self, el: Any, text: str, parent_tags: set[str]) -> str:
+        return str(super().convert_td(el, text.replace("|", "\\|"), parent_tags))  # type: ignore[misc]
+
+    def convert_th(self, el: Any, text: str, parent_tags: set[str]) -> str:
+        return str(super().convert_th(el, text.replace("|", "\\|"), parent_tags))  # type: ignore[misc]
+
+
+_to_markdown = _Markdown(
     heading_style=ATX,
     bullets="-",
     strip=["a", "b", "em", "i", "img", "strong"],

@@ -22,7 +22,7 @@ PNG = bytes.fromhex(
 PAGE = """<!doctype html><html><head><title>The  title</title><style>p { }</style></head>
 <body><script>alert(1)</script><h2>Part</h2><p>a_b * <b>bold</b> <a href="x">link</a>
 <p>é &amp; &lt;i>
-<ul><li>one<li>two</ul><table><tr><th>A<th>B<tr><td>1<td>2</table><pre>if x:
+<ul><li>one<li>two</ul><table><tr><th>A<th>B<tr><td>1|2<td>3</table><pre>if x:
     y</pre><!-- no -->
 """
 MARKDOWN = """# The title
@@ -38,7 +38,7 @@ a_b * bold link
 
 | A | B |
 | --- | --- |
-| 1 | 2 |
+| 1\\|2 | 3 |
 
 ```
 if x:

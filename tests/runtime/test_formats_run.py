@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from dpipe.lang.compile import compile_program
 from dpipe.project import bundled, load
 from dpipe.runtime.errors import UsageError
 from tests.runtime.programs import Folder
+from tests.runtime.test_documents import PNG
 
 ROWS = [{"id": n, "q": f"{n}+1?", "a": str(n + 1), "bad": "0", "tags": ["x"]} for n in range(3)]
 SEED = "source seed: { id: int, q: str, a: str, bad: str, tags: [str] } = "
@@ -234,6 +236,23 @@ sink ds = seed | where(.id != 1) | hf_dataset("out/{{.id}}")
     (tmp_path / "out/2/mine.txt").write_text("mine")
     folder.run(program.replace("!= 1", "== 0"))
     assert (tmp_path / "out/2/mine.txt").exists()
+
+
+def test_pictures_are_data_urls_in_every_format(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    (tmp_path / "a.png").write_bytes(PNG)
+    folder.run("""dpipe 1
+source pictures = images("*.png")
+sink lines = pictures | jsonl("out/a.jsonl")
+sink table = pictures | parquet("out/a.parquet")
+""")
+    folder.run("""dpipe 1
+source pictures: { path: str, image: image } = parquet("out/a.parquet")
+sink back = pictures | jsonl("back.jsonl")
+""")
+    assert folder.read("back.jsonl") == folder.read("out/a.jsonl")
+    url = "data:image/png;base64," + b64encode(PNG).decode()
+    assert folder.read("back.jsonl") == [{"path": "a.png", "image": url}]
 
 
 def test_a_dataset_is_not_written_over_the_one_that_is_read(tmp_path: Path) -> None:
