@@ -258,7 +258,7 @@ sink back = pictures | jsonl("back.jsonl")
 def test_a_dataset_is_not_written_over_the_one_that_is_read(tmp_path: Path) -> None:
     folder = seeded(tmp_path)
     folder.run(DATASET)
-    with pytest.raises(UsageError, match="sink `o` would write over `.*/out/ds/README.md`"):
+    with pytest.raises(UsageError, match=r"sink `o` would write over `.*/out/ds/README\.md`"):
         folder.run(f"""dpipe 1
 {SEED}hf("out/ds")
 sink o = seed | hf_dataset("out/ds")
