@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -103,7 +104,8 @@ class Course(Struct, frozen=True):
         except KeyboardInterrupt:
             return self._end(executor, "interrupted", f"interrupted; {GO_ON}")
         except UsageError as error:
-            self._end(executor, "failed", error.message)
+            with suppress(UsageError):  # the disk that is full may be the record's as well
+                self._end(executor, "failed", error.message)
             raise
         finally:
             for writing in self._writings():

@@ -18,7 +18,7 @@ from __future__ import annotations
 import inspect
 import keyword
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -77,7 +77,11 @@ Batches: TypeAlias = Iterator[list[Read]]
 
 
 class Reading:
-    """What a built-in reader gives: its files, and batches that are made in a worker thread."""
+    """What a built-in reader gives: its files, and batches that are made in a worker thread.
+
+    A run that is cancelled does not wait for the thread: it reads to the end of its stretch,
+    whose rows nobody gets.
+    """
 
     def __init__(self, files: Iterable[Path], batches: Callable[[], Batches]) -> None:
         self.files = tuple(files)
@@ -86,11 +90,12 @@ class Reading:
     async def __aiter__(self) -> AsyncIterator[list[Read]]:
         batches = self._batches()
         try:
-            while read := await trio.to_thread.run_sync(_stretch, batches):
+            while read := await trio.to_thread.run_sync(_stretch, batches, abandon_on_cancel=True):
                 for batch in read:
                     yield batch
         finally:
-            batches.close()  # type: ignore[attr-defined]
+            with suppress(ValueError):  # it is still read
+                batches.close()  # type: ignore[attr-defined]
 
 
 def _stretch(batches: Batches) -> list[list[Read]]:

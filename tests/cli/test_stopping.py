@@ -129,3 +129,41 @@ def test_a_budget_ends_a_run_with_4_and_says_how_to_go_on(tmp_path: Path) -> Non
         assert err == "stopping: --within 0.5s is over; waiting for what is under way\n"
         assert out.startswith("p.dpipe: stopped in ")
         assert "--within 0.5s is over; what was answered is kept: run it again" in out
+
+
+# -- a disk that takes no more -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("blocks", [90, 200])
+def test_a_disk_that_takes_no_more_is_one_line_and_a_later_run_goes_on(
+    tmp_path: Path, blocks: int
+) -> None:
+    project(tmp_path, "simulated:")
+    (tmp_path / "in.jsonl").write_text("".join(f'{{"id": {at}}}\n' for at in range(3000)))
+    command = f"ulimit -f {blocks}; exec {sys.executable} -m dpipe.cli.main run p.dpipe"
+    full = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (full.returncode, full.stdout) == (2, "")
+    [line] = [line for line in full.stderr.splitlines() if line.startswith("error: ")]
+    assert "journal.sqlite" in line or "notes.jsonl" in line
+    assert "Traceback" not in full.stderr
+    assert not (tmp_path / "out/notes.jsonl").exists()
+    with running(tmp_path) as run:
+        out, _ = run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert "from the journal" in out
+    assert len((tmp_path / "out/notes.jsonl").read_text().splitlines()) == 3000
+
+
+def test_a_place_that_cannot_be_written_is_told_before_any_call(tmp_path: Path) -> None:
+    with serving() as server:
+        project(tmp_path, server.url)
+        (tmp_path / ".dpipe").write_text("a file in the way")
+        with running(tmp_path) as run:
+            out, err = run.communicate(timeout=20)
+        assert (run.returncode, out) == (2, "")
+        assert err.startswith("error: `")
+        assert "cannot be written" in err
+        assert server.stats().total == 0
+    assert not (tmp_path / "out").exists()

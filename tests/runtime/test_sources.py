@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -22,7 +24,7 @@ from dpipe.runtime.paths import display, find_inputs, inside, safe_name
 from dpipe.runtime.sources import base, jsonl, markdown, pdf, repeat, rows, text
 from dpipe.runtime.sources import csv as csv_source
 from dpipe.runtime.sources import json as json_source
-from dpipe.runtime.sources.base import Context, open_source
+from dpipe.runtime.sources.base import Batches, Context, Reading, open_source
 from dpipe.runtime.sources.encodings import decode, guess
 from dpipe.runtime.values import Reject, Row
 from tests.runtime.items import read, told
@@ -670,3 +672,23 @@ def test_a_document_without_text_is_one_reject(papers: Path) -> None:
 
 def test_the_literal_that_chose_the_declaration_may_be_given(papers: Path) -> None:
     assert len(read(pdf.pages, papers, path="good.pdf", **{"as": "pages"})) == 3
+
+
+def test_a_cancelled_run_does_not_wait_for_a_file_that_takes_long_to_read() -> None:
+    go_on = threading.Event()
+
+    def slow() -> Batches:
+        yield []
+        go_on.wait(10)
+        yield []
+
+    async def main() -> None:
+        with trio.move_on_after(0.2) as scope:
+            async for _ in Reading((), slow):
+                pass
+        assert scope.cancelled_caught
+
+    began = time.monotonic()
+    trio.run(main)
+    go_on.set()
+    assert time.monotonic() - began < 5
