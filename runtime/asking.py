@@ -7,6 +7,7 @@ in it before anybody sees the answer, and the model's slot is free again before 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import trio
@@ -17,7 +18,7 @@ from dpipe.lang.types import Type
 from dpipe.runtime import reading
 from dpipe.runtime.answerers import Failed, Seat, Value
 from dpipe.runtime.journal import Journal, Recorded
-from dpipe.runtime.keys import draw_key, request_key
+from dpipe.runtime.keys import draw_key, question_key, request_key
 from dpipe.runtime.models.protocol import (
     Message,
     Model,
@@ -38,7 +39,7 @@ _SAME_AGAIN = frozenset({"refused", "filtered", "rejected_request", "unavailable
 Draw = tuple[int, ...]
 
 
-class Question(Struct, frozen=True):
+class Question(Struct, frozen=True, dict=True):
     """A prompt as rendered for one row: ``messages``, or ``raw`` text.
 
     ``prompt`` is its name and ``args`` are the values of its parameters, in their order.
@@ -49,6 +50,11 @@ class Question(Struct, frozen=True):
     result: Type
     prompt: str = ""
     args: tuple[Any, ...] = ()
+
+    @cached_property
+    def key(self) -> bytes:
+        """What is asked, in sixteen bytes."""
+        return question_key(self.messages, self.raw, self.result)
 
 
 class Endpoint(Struct, frozen=True):
@@ -181,7 +187,7 @@ def query_of(
     """A question of one row; at temperature 0 equal questions have one key."""
     request = Request(question.messages, question.raw, question.result, seat.options)
     greedy = seat.options.get("temperature") == 0
-    key = draw_key(request_key(scope, request), () if greedy else draw)
+    key = draw_key(request_key(scope, seat.options, question.key), () if greedy else draw)
     return Query(seat, question, request, retry, key, draw, row)
 
 

@@ -14,26 +14,25 @@ from typing import Any
 import msgspec
 
 from dpipe.lang.types import Type
-from dpipe.runtime.models.protocol import Message, Request, TextPart
+from dpipe.runtime.models.protocol import Message, TextPart
 from dpipe.runtime.schema import json_schema, wants_text
 from dpipe.runtime.values import key_of
 
 _sorted_json = msgspec.json.Encoder(order="deterministic")
 
 
-def request_key(scope: str, request: Request) -> bytes:
-    """Sixteen bytes that stand for the request as the program means it.
+def question_key(messages: tuple[Message, ...], raw: str | None, result: Type) -> bytes:
+    """Sixteen bytes that stand for what is asked, whoever answers."""
+    return key_of("question", schema_digest(result), *_content(messages, raw))
+
+
+def request_key(scope: str, options: Mapping[str, Any], question: bytes) -> bytes:
+    """The key of a question to a model, as the program means it.
 
     Options are told apart by value: their order does not matter and ``1`` is ``1.0``.
     """
-    options = {name: _plain(v) for name, v in request.options.items() if name != "max_tokens"}
-    return key_of(
-        "request",
-        scope,
-        schema_digest(request.result),
-        _sorted_json.encode(options),
-        *_content(request),
-    )
+    meant = {name: _plain(v) for name, v in options.items() if name != "max_tokens"}
+    return key_of("request", scope, _sorted_json.encode(meant), question)
 
 
 def draw_key(request: bytes, draw: tuple[int, ...]) -> bytes:
@@ -54,11 +53,11 @@ def schema_digest(result: Type) -> bytes:
     return key_of("schema", msgspec.json.encode(_plain(json_schema(result))))
 
 
-def _content(request: Request) -> Iterator[str]:
-    """The texts of a request; the words between them keep equal texts in other places apart."""
-    if request.raw is not None:
-        yield from ("raw", request.raw)
-    for message in request.messages:
+def _content(messages: tuple[Message, ...], raw: str | None) -> Iterator[str]:
+    """The texts of a question; the words between them keep equal texts in other places apart."""
+    if raw is not None:
+        yield from ("raw", raw)
+    for message in messages:
         yield from _texts(message)
 
 

@@ -22,9 +22,7 @@ from dpipe.runtime.answerers import Failed, OutVoted, Result, Topology, Value, b
 from dpipe.runtime.asking import RETRY, Answering, Question
 from dpipe.runtime.errors import NoValue, UsageError
 from dpipe.runtime.expressions import Expressions
-from dpipe.runtime.keys import request_key
 from dpipe.runtime.ledger import Tally
-from dpipe.runtime.models.protocol import Request
 from dpipe.runtime.rendering import renderer
 from dpipe.runtime.stages.base import Outlet, Unwanted
 from dpipe.runtime.stages.context import StageContext
@@ -147,8 +145,7 @@ class Ask:
         """Which of the stage's equal questions this is, in row order."""
         if not self._asked.drawn:
             return 0
-        request = Request(question.messages, question.raw, question.result, {})
-        kind = (prompt, request_key("", request))
+        kind = (prompt, question.key)
         self._equal[kind] += 1
         return self._equal[kind] - 1
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dpipe.lang.types import FLOAT, INT, STR, Field, Float, Int, List, Record, Type
-from dpipe.runtime.keys import draw_key, request_key, vector_key
+from dpipe.runtime.keys import draw_key, question_key, request_key, vector_key
 from dpipe.runtime.models.protocol import ImagePart, Message, Request, TextPart
 
 QA = Record((Field("question", STR, "what is asked"), Field("answer", STR)), name="QA")
@@ -20,7 +20,12 @@ def request(
 
 
 def key(*messages: Message, **rest: Any) -> bytes:
-    return request_key("model", request(*messages, **rest))
+    return key_from("model", request(*messages, **rest))
+
+
+def key_from(scope: str, request: Request) -> bytes:
+    question = question_key(request.messages, request.raw, request.result)
+    return request_key(scope, request.options, question)
 
 
 def test_a_key_is_sixteen_bytes_and_the_same_each_time() -> None:
@@ -29,7 +34,7 @@ def test_a_key_is_sixteen_bytes_and_the_same_each_time() -> None:
 
 
 def test_a_key_is_the_same_in_every_release() -> None:
-    assert key(temperature=0.5).hex() == "dbdda046b69ddb350d4d4cbf06297919"
+    assert key(temperature=0.5).hex() == "62e805f74766f3350fee8e8861d77b03"
     assert draw_key(b"\0" * 16, (0, 1)).hex() == "87e28695571d5d9b1ad930a728ab4ed7"
 
 
@@ -52,7 +57,7 @@ def test_what_the_endpoint_would_see_is_in_the_key(other: bytes) -> None:
 
 
 def test_the_scope_is_in_the_key() -> None:
-    assert request_key("simulated:model", request()) != request_key("model", request())
+    assert key_from("simulated:model", request()) != key_from("model", request())
 
 
 def test_texts_do_not_run_into_each_other() -> None:
