@@ -75,7 +75,7 @@ def page_line(block: Block, program: Program, line: int) -> int:
 @pytest.mark.parametrize("block", of_kind("dpipe", "dpipe run"), ids=str)
 def test_a_block_has_the_findings_that_its_comments_say_and_no_others(block: Block) -> None:
     program = program_of(block)
-    result = compiled(program.text)
+    result = compiled(program.text, block.files)
     source = Source("", program.text)
     found = {
         (page_line(block, program, source.position(d.span.start).line), d.severity, d.code)
@@ -94,7 +94,7 @@ def test_a_block_has_the_findings_that_its_comments_say_and_no_others(block: Blo
 @pytest.mark.parametrize("block", of_kind("dpipe"), ids=str)
 def test_a_row_in_a_comment_is_the_row_after_the_stage_before_it(block: Block) -> None:
     program = program_of(block)
-    rows = compiled(program.text).rows
+    rows = compiled(program.text, block.files).rows
     for one in expectations(Source("", program.text)):
         if one.kind == "row":
             stage = max((r for r in rows if r.span.end <= one.behind), key=lambda r: r.span.end)
@@ -198,7 +198,7 @@ def test_a_run_writes_what_its_comments_say(
     monkeypatch.chdir(tmp_path)
     for name, text in {**block.files, "spec.dpipe": block.text}.items():
         Path(name).write_text(text, encoding="utf-8")
-    dpipe.run("spec.dpipe", progress="none")
+    dpipe.run("spec.dpipe", progress="none", allow_python=True)
     wanted = written(block.text)
     assert wanted
     for name, records in wanted.items():

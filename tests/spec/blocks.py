@@ -2,8 +2,8 @@
 
 A block's info string says what it is: ``dpipe`` (a program, declarations, or stages that begin
 with ``|``), ``dpipe expressions`` (one a line), ``dpipe run`` (a program with what it writes), or
-``json NAME``, a file. What a fragment needs stands before it in an HTML comment,
-``<!-- given … -->``, which holds for the rest of its section; so does a file.
+``json NAME``, ``python NAME``, ``text NAME``: a file. What a fragment needs stands before it in an
+HTML comment, ``<!-- given … -->``, which holds for the rest of its section; so does a file.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dpipe import project
@@ -26,6 +27,7 @@ _PIECE = re.compile(
     r"|^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+_FILE = re.compile(r"(?:json|python|text) (\S+)")
 _MODULES = {"models.dpipe": b'dpipe 1\nmodel strong = openai("strong", url: "simulated:")\n'}
 
 
@@ -54,8 +56,8 @@ def blocks(page: Path) -> Iterator[Block]:
             given, files = "", {}
         elif piece["given"] is not None:
             given = piece["given"]
-        elif piece["info"].startswith("json "):
-            files = {**files, piece["info"].removeprefix("json "): piece["text"]}
+        elif file := _FILE.fullmatch(piece["info"]):
+            files = {**files, file[1]: piece["text"]}
         else:
             line = text.count("\n", 0, piece.start("text")) + 1
             yield Block(piece["info"], piece["text"], line, given, files)
@@ -78,12 +80,14 @@ def program_of(block: Block) -> Program:
     return Program(before + block.text, len(before))
 
 
-def compiled(text: str) -> Compiled:
-    """The program, which may import ``./models.dpipe`` and the bundled modules."""
+def compiled(text: str, files: Mapping[str, str] = MappingProxyType({})) -> Compiled:
+    """The program beside its files; it may import ``./models.dpipe`` and the bundled modules."""
 
     def load(path: str) -> bytes:
         if path == FILE:
             return text.encode()
+        if path in files:
+            return files[path].encode()
         return _MODULES.get(path) or project.load(path)
 
     return compile_program(FILE, load, project.bundled())
