@@ -17,6 +17,7 @@ import pytest
 import dpipe
 from dpipe.lang import graph
 from dpipe.lang.codes import CODES
+from dpipe.lang.format import format_text
 from dpipe.lang.functions import FUNCTIONS
 from dpipe.lang.scan import KEYWORDS, scan
 from dpipe.lang.source import Source
@@ -99,6 +100,18 @@ def test_a_row_in_a_comment_is_the_row_after_the_stage_before_it(block: Block) -
         if one.kind == "row":
             stage = max((r for r in rows if r.span.end <= one.behind), key=lambda r: r.span.end)
             assert show(stage.row) == one.text, f"line {page_line(block, program, one.line)}"
+
+
+def layouts() -> list[tuple[Block, Block]]:
+    """Each program as somebody may write it, and as it is laid out."""
+    return list(zip(of_kind("dpipe unformatted"), of_kind("dpipe formatted"), strict=True))
+
+
+@pytest.mark.parametrize(("before", "after"), layouts(), ids=str)
+def test_a_program_gets_the_layout_that_stands_below_it(before: Block, after: Block) -> None:
+    start = "dpipe 1\n\n"
+    assert format_text(Source("", start + before.text)) == start + after.text
+    assert format_text(Source("", start + after.text)) == start + after.text
 
 
 # -- expressions ---------------------------------------------------------------------------------
