@@ -145,7 +145,7 @@ _TABLE = (
         "round",
         (
             _arg("x", NUMBER),
-            Param("digits", "expr", INT, required=False, positional=True),
+            Param("digits", type=Var("D", "whole"), required=False, positional=True),
         ),
         _rounded,
         "the nearest number with so many digits, an int where left out",

@@ -14,6 +14,7 @@ from msgspec import Struct
 from dpipe.lang.types import (
     BOOL,
     FLOAT,
+    INT,
     STR,
     UNKNOWN,
     List,
@@ -34,7 +35,7 @@ class Var(Type, frozen=True):
     """A type variable of a signature; ``kind`` says what it may stand for."""
 
     name: str
-    kind: Literal["any", "number", "ordered"] = "any"
+    kind: Literal["any", "number", "whole", "ordered"] = "any"
 
 
 class Arrow(Type, frozen=True):
@@ -122,7 +123,8 @@ def show_pattern(pattern: Type) -> str:
     """A signature's type as people read it."""
     match pattern:
         case Var(name, kind):
-            return {"number": "number", "ordered": "number or str"}.get(kind, name)
+            shapes = {"number": "number", "whole": "int", "ordered": "number or str"}
+            return shapes.get(kind, name)
         case Arrow(takes, gives):
             return f"{show_pattern(takes)} -> {show_pattern(gives)}"
         case List(of):
@@ -161,6 +163,8 @@ def _is_of_kind(of: Type, kind: str) -> bool:
     match kind:
         case "number":
             return fits(of, FLOAT)
+        case "whole":
+            return fits(of, INT)
         case "ordered":
             return any(fits(of, one) for one in (STR, FLOAT, BOOL))
         case _:
