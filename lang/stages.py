@@ -71,12 +71,16 @@ Rule = Callable[[StageCall], Record]
 
 
 class Stage(Struct, frozen=True):
-    """A stage. ``gathers`` tells that it needs all rows before it gives one."""
+    """A stage. ``gathers`` tells that it needs all rows before it gives one.
+
+    ``row`` is ``rule`` in words: R is the row that comes in, "R + x" is R with the field x.
+    """
 
     name: str
     params: tuple[Param, ...]
     rule: Rule
     doc: str
+    row: str = "R."
     gathers: bool = False
 
 
@@ -297,20 +301,29 @@ _STAGES = (
         (Param("fields", "fields", doc="each sees the row before the stage"),),
         _set,
         "Adds fields, or replaces them.",
+        row="R + each label, with the type of its expression; a field that R has keeps its place.",
     ),
     Stage(
         "where",
         (Param("test", type=BOOL, positional=True, doc="which rows stay"),),
         _same,
         "Keeps the rows for which the test holds; the others are filtered.",
+        row="R, narrowed by the test: a field that it finds not null is no longer optional.",
     ),
     Stage(
         "keep",
         (Param("fields", "fields", doc="`.a`, or `k: e` for a new one"),),
         _keep,
         "Keeps only these fields.",
+        row="The fields that are named, in this order, and no others.",
     ),
-    Stage("drop", (Param("names", "names", doc="fields to leave out"),), _drop, "Drops fields."),
+    Stage(
+        "drop",
+        (Param("names", "names", doc="fields to leave out"),),
+        _drop,
+        "Drops fields.",
+        row="R without the fields that are named; R must have them.",
+    ),
     Stage(
         "unnest",
         (
@@ -319,6 +332,10 @@ _STAGES = (
         ),
         _unnest,
         "One row per element of a list; its fields join the row, or it stands in `as:`.",
+        row=(
+            "R without the list, + the fields of its element, none of which R may have; with `as: "
+            ".x` R without the list, + x, the element."
+        ),
     ),
     Stage(
         "chunk",
@@ -335,6 +352,7 @@ _STAGES = (
         ),
         _chunk,
         "One row per piece of a text; nothing of the text is lost.",
+        row="R + the field of `as:`, a `str`.",
     ),
     Stage(
         "ask",
@@ -361,6 +379,11 @@ _STAGES = (
         ),
         _ask,
         "Asks a model, or several, and puts the answer into the row.",
+        row=(
+            "R + the field of `as:`, of the type that the prompt and who answers make together; a "
+            'list of it with `over:`; optional with `when:` or `on_error: "null"`. R + the field '
+            "of `reasoning:`, a `str?`."
+        ),
     ),
     Stage(
         "dedup",
@@ -389,6 +412,7 @@ _STAGES = (
         ),
         _embed,
         "Puts the vector of a text into the row.",
+        row="R + the field of `as:`, a `[float]`.",
     ),
     Stage(
         "retrieve",
@@ -402,6 +426,10 @@ _STAGES = (
         ),
         _retrieve,
         "Finds the rows of another flow that are nearest to a text, best first.",
+        row=(
+            "R + the field of `as:`, a list of the corpus's rows, each with `score: float`, a "
+            "name that the corpus may not have."
+        ),
     ),
     Stage(
         "decontaminate",
@@ -424,6 +452,7 @@ _STAGES = (
         ),
         _group,
         "One row per key, with figures about its rows; keys in the order in which they appear.",
+        row="The keys and the figures, in this order, and nothing else of R.",
         gathers=True,
     ),
     Stage(
@@ -435,6 +464,10 @@ _STAGES = (
         ),
         _join,
         "One row per match in another flow, with its fields; null matches nothing.",
+        row=(
+            'R + the fields of the other flow but the keys; none may be in R. With `kind: "left"` '
+            "they are optional."
+        ),
     ),
     Stage(
         "select",
@@ -485,6 +518,7 @@ _STAGES = (
         ),
         _split,
         "Puts each row into a part by a hash, so that adding rows moves none.",
+        row="R + the field of `as:`, an enum of the labels.",
     ),
 )
 
@@ -499,7 +533,11 @@ LOOP = Stage(
         ),
     ),
     _same,
-    "Sends rows through a pipe again and again; its row rule is in ``loops.py``.",
+    "Sends rows through a pipe again and again.",
+    row=(
+        "R + `round: int`, how many rounds a row has made; the pipe gives back the row that "
+        "it takes."
+    ),
 )
 
 STAGES: dict[str, Stage] = {stage.name: stage for stage in (*_STAGES, LOOP)}

@@ -1,0 +1,349 @@
+"""Writes docs/reference from the tables of the language; ``--check`` tells whether it is current.
+
+A page a stage, and one each for answerers, models, functions, readers, writers and aggregates.
+The examples are programs of docs/reference/examples, shown with the row after each stage and with
+what a run of them writes.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from msgspec import Struct
+
+import dpipe
+from dpipe.lang.functions import FUNCTIONS
+from dpipe.lang.signatures import Arrow, Bindings, Function, Method, Param, show_pattern
+from dpipe.lang.stages import ANSWERERS, MODELS, STAGES, Answerer, Stage
+from dpipe.lang.types import FLOAT, INT, show
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "docs/reference"
+EXAMPLES = FOLDER / "examples"
+BUILTINS = ROOT / "stdlib/builtins.dpipe"
+WIDTH = 90  # of a signature on one line
+
+# -- arguments -----------------------------------------------------------------------------------
+
+_OPEN = {  # parameters that gather every other label, or bare fields
+    "fields": ("k: e, .a, …", "labels with expressions, or fields"),
+    "labels": ("k: e, …", "labels with expressions"),
+    "names": (".a, …", "fields"),
+    "constants": ("k: c, …", "labels with constants"),
+    "figures": ("k: e, …", "labels with expressions over [aggregates](aggregates.md)"),
+}
+_SLOTS = {
+    "field": (".a", "a field of the row"),
+    "new": (".x", "a field to write"),
+    "keys": (".a", "a field, or a list of them"),
+    "flow": ("flow", "a flow or source"),
+    "pipe": ("pipe", "a pipe, with its arguments"),
+    "answerer": ("who", "a model, or another [answerer](answerers.md)"),
+    "answerers": ("[who, …]", "a list of models or answerers"),
+    "embedder": ("embedder", "a model that is an `embedder`"),
+    "prompt": ("prompt", "a prompt, with its arguments"),
+}
+
+
+def slot(param: Param) -> str:
+    """What stands for an argument in a signature."""
+    shape = show_pattern(param.type)
+    match param.kind:
+        case kind if kind in _SLOTS:
+            return _SLOTS[kind][0]
+        case "choice":
+            return " | ".join(f'"{choice}"' for choice in param.choices)
+        case "method":
+            return " | ".join(f"{method.name}(…)" for method in param.methods)
+        case "lambda":
+            return f"x -> {_gives(param)}" if param.over else shape
+        case _:
+            return shape
+
+
+def _gives(param: Param) -> str:
+    return show_pattern(param.type.gives) if isinstance(param.type, Arrow) else "…"
+
+
+def signature(name: str, params: Iterable[Param]) -> str:
+    """``chunk(text: str, tokens: 1 or more = …, as: .x)``"""
+    return f"{name}({', '.join(_in_signature(param) for param in params)})"
+
+
+def shown(name: str, params: Iterable[Param]) -> str:
+    """The signature as a block, an argument a line where it is long."""
+    text = signature(name, params)
+    if len(text) > WIDTH:
+        lines = "".join(f"  {_in_signature(param)},\n" for param in params)
+        text = f"{name}(\n{lines})"
+    return f"```text\n{text}\n```\n"
+
+
+def _in_signature(param: Param) -> str:
+    if param.kind in _OPEN:
+        return _OPEN[param.kind][0]
+    return f"{param.name}: {slot(param)}{'' if param.required else ' = …'}"
+
+
+def takes(param: Param) -> str:
+    """What an argument may be, in words."""
+    match param.kind:
+        case kind if kind in _OPEN:
+            return _OPEN[kind][1]
+        case kind if kind in _SLOTS:
+            return _SLOTS[kind][1]
+        case "const":
+            return f"constant `{slot(param)}`"
+        case "choice":
+            return " or ".join(f'`"{choice}"`' for choice in param.choices)
+        case "method":
+            return "one of the ways below"
+        case "lambda" if param.over:
+            return f"`{slot(param)}`, x a row of `{param.over}`"
+        case _:
+            return f"`{slot(param)}`"
+
+
+def arguments(params: Iterable[Param]) -> Iterator[str]:
+    """A table with a line for each parameter."""
+    yield "| argument | takes | needed | is |"
+    yield "|---|---|---|---|"
+    for param in params:
+        name = "…" if param.kind in _OPEN else param.name + ("" if param.positional else ":")
+        cells = (f"`{name}`", takes(param), "yes" if param.required else "", param.doc)
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def ways(params: Iterable[Param]) -> Iterator[str]:
+    """The methods that arguments name, each with its own arguments."""
+    for param in params:
+        if param.methods:
+            yield f"\n## Ways of `{param.name}:`\n"
+            yield from (_way(method) for method in param.methods)
+
+
+def _way(method: Method) -> str:
+    options = "; ".join(f"`{p.name}`: {takes(p)}, {p.doc}" for p in method.params)
+    return f"- `{signature(method.name, method.params)}`: {method.doc}" + (
+        f". {options}." if options else "."
+    )
+
+
+# -- examples ------------------------------------------------------------------------------------
+
+
+def example(name: str) -> Iterator[str]:
+    """The program of that name with its rows, and what it writes."""
+    path = EXAMPLES / f"{name}.dpipe"
+    yield f"\n## Example\n\n```dpipe\n{with_rows(path)}```"
+    for file, text in written(path).items():
+        yield f"\n`{file}`:\n\n```json\n{text}```" if text else f"\n`{file}` is empty."
+
+
+def with_rows(path: Path) -> str:
+    """The program with the row after each stage that begins a line, in a comment below it."""
+    compiled = dpipe.compile(path)
+    source = next(s for s in compiled.sources.values() if s.file.endswith(path.name))
+    lines = source.text.splitlines()
+    below = {
+        source.position(at.span.end).line: show(at.row)
+        for at in compiled.rows
+        if at.span.file == source.file
+        and source.line(source.position(at.span.start).line).lstrip().startswith("|")
+    }
+    for number in sorted(below, reverse=True):
+        lines.insert(number, f"  # row: {below[number]}")
+    return "\n".join(lines) + "\n"
+
+
+def written(path: Path) -> dict[str, str]:
+    """The files that a run of the program writes, by their paths."""
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        copy.write_bytes(path.read_bytes())
+        dpipe.run(copy, progress="none")
+        files = sorted((Path(folder) / "out").iterdir())
+        return {f"out/{file.name}": file.read_text("utf-8") for file in files}
+
+
+# -- pages ---------------------------------------------------------------------------------------
+
+
+def stage_page(stage: Stage) -> Iterator[str]:
+    yield f"# `{stage.name}`\n\n{stage.doc}\n"
+    yield shown(stage.name, stage.params)
+    yield f"**The row after it.** {stage.row} (R is the row before it.)\n"
+    if stage.gathers:
+        yield "It needs all rows before it gives one.\n"
+    yield from arguments(stage.params)
+    yield from ways(stage.params)
+    yield from example(stage.name)
+    yield f"\nThe whole rule is [`row.{stage.name}`](../../SPEC.md#{stage.name})."
+
+
+def answerers_page() -> Iterator[str]:
+    yield "# Answerers\n\nWho answers a prompt, in `using:`; T is the prompt's result. The rules"
+    yield "are under [Who answers](../../SPEC.md#who-answers)."
+    for answerer in ANSWERERS.values():
+        yield from _answerer(answerer)
+    yield from example("answerers")
+
+
+def _answerer(answerer: Answerer) -> Iterator[str]:
+    yield f"\n## `{answerer.name}`\n\n{answerer.doc}\n"
+    yield shown(answerer.name, answerer.params)
+    yield from arguments(answerer.params)
+
+
+def models_page() -> Iterator[str]:
+    yield "# Models\n\nThe kinds of endpoint that `model` declares. The rules are under"
+    yield "[`model`](../../SPEC.md#model).\n"
+    for name, params in MODELS.items():
+        yield f"## `{name}`\n"
+        yield from arguments(params)
+        yield ""
+
+
+def functions_page() -> Iterator[str]:
+    yield "# Functions\n\nWhat expressions call. T and U stand for any type; an argument with"
+    yield "`= …` may be left out. `zip(a: xs, b: ys)` gives the records"
+    yield "`{ a: …, b: … }` of lists of one length. Values of each are shown under"
+    yield "[Functions](../../SPEC.md#functions).\n"
+    for function in sorted(FUNCTIONS.values(), key=lambda function: function.name):
+        yield f"## `{function.name}`\n\nGives {function.doc}.\n"
+        yield f"```text\n{function} -> {result(function)}\n```\n"
+        told = [f"- `{param.name}`: {param.doc}" for param in function.params if param.doc]
+        yield from [*told, ""] if told else []
+
+
+def result(function: Function) -> str:
+    """What a function gives; where that hangs on its arguments, all that it may be."""
+    if not callable(function.result):
+        return show_pattern(function.result)
+    whole: Bindings = {"T": INT, "U": INT}
+    broken: Bindings = {"T": FLOAT, "U": FLOAT, "D": INT}
+    found = {show(function.result(bindings)) for bindings in (whole, broken)}
+    return " | ".join(sorted(found, reverse=True))
+
+
+class Extern(Struct, frozen=True):
+    """A declaration of builtins.dpipe with the comment above it."""
+
+    kind: str
+    name: str
+    signature: str
+    doc: str
+
+
+_EXTERN = re.compile(
+    r"^(?P<doc>(?:# [^\n]*\n)+)extern (?P<kind>\w+) (?P<name>\w+)(?P<rest>.*?)\s+= python\(",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def externs(kind: str) -> Iterator[Extern]:
+    for found in _EXTERN.finditer(BUILTINS.read_text("utf-8")):
+        if found["kind"] == kind:
+            doc = " ".join(line.removeprefix("# ") for line in found["doc"].splitlines())
+            yield Extern(kind, found["name"], found["name"] + found["rest"], doc)
+
+
+def externs_page(kind: str, intro: str) -> Iterator[str]:
+    yield intro
+    for name, overloads in groupby(externs(kind), lambda extern: extern.name):
+        yield f"\n## `{name}`"
+        for extern in overloads:
+            yield f"\n{extern.doc}\n\n```text\n{extern.signature}\n```"
+
+
+READERS = """\
+# Readers
+
+What a `source` calls. Arguments may be given in order or by their labels. A reader whose signature
+ends in `-> { … }` gives rows of that type; the others give rows of the type that the source
+declares. The rules are under [Sources](../../SPEC.md#sources)."""
+
+WRITERS = """\
+# Writers
+
+What a `sink` ends with. The first parameter is what the writer is given per row: a field without
+`?` comes from an argument of its label or from the row's field of that name, one with `?` and
+`extra` from an argument only; `flow[{}]` is the whole row. The rules are under
+[Sinks](../../SPEC.md#sinks)."""
+
+AGGREGATES = """\
+# Aggregates
+
+What the labels of `report` and of [`group`](group.md) call. The first parameter is an
+expression over each row; rows where it is null are left out. The rules are under
+[Reports](../../SPEC.md#reports)."""
+
+
+def index_page() -> Iterator[str]:
+    yield "# Reference\n\nWritten by `scripts/reference.py` from the tables that the checker reads;"
+    yield "the text that says what all of it means is [SPEC.md](../../SPEC.md).\n"
+    yield "| stage | |\n|---|---|"
+    for name, stage in STAGES.items():
+        yield f"| [`{name}`]({name}.md) | {stage.doc} |"
+    yield "\n| | |\n|---|---|"
+    yield f"| [Answerers](answerers.md) | {_listed(ANSWERERS)} |"
+    yield f"| [Models](models.md) | {_listed(MODELS)} |"
+    yield f"| [Functions](functions.md) | {_listed(sorted(FUNCTIONS))} |"
+    for title, kind in (("Readers", "source"), ("Writers", "sink"), ("Aggregates", "metric")):
+        names = dict.fromkeys(extern.name for extern in externs(kind))
+        yield f"| [{title}]({title.lower()}.md) | {_listed(names)} |"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def pages() -> dict[str, str]:
+    """Each page by its path below docs/reference."""
+    made = {f"{name}.md": stage_page(stage) for name, stage in STAGES.items()}
+    made |= {
+        "README.md": index_page(),
+        "answerers.md": answerers_page(),
+        "models.md": models_page(),
+        "functions.md": functions_page(),
+        "readers.md": _with_example(externs_page("source", READERS), "readers"),
+        "writers.md": _with_example(externs_page("sink", WRITERS), "writers"),
+        "aggregates.md": _with_example(externs_page("metric", AGGREGATES), "aggregates"),
+    }
+    return {name: "\n".join(parts).rstrip() + "\n" for name, parts in made.items()}
+
+
+def _with_example(parts: Iterable[str], name: str) -> Iterator[str]:
+    yield from parts
+    yield from example(name)
+
+
+def main() -> int:
+    made = pages()
+    here = {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.md")}
+    gone = sorted(here - made.keys())
+    stale = [name for name, text in made.items() if not _is(FOLDER / name, text)]
+    if "--check" in sys.argv:
+        for name in stale + gone:
+            print(f"docs/reference/{name} is not current; run scripts/generate", file=sys.stderr)
+        return int(bool(stale or gone))
+    for name in gone:
+        (FOLDER / name).unlink()
+    for name in stale:
+        path = FOLDER / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(made[name], encoding="utf-8")
+    return 0
+
+
+def _is(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text("utf-8") == text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
