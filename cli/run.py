@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     "--max-errors", metavar="N|P%", help="Stop when more rows failed, or more of a stage's."
 )
 @click.option(
+    "--canary", type=int, metavar="N", help="Rows that go before the others (20); 0 for none."
+)
+@click.option(
     "--allow-outside", is_flag=True, default=None, help="Let files outside the project be used."
 )
 @click.option(

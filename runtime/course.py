@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -12,6 +13,7 @@ from msgspec import Struct
 from dpipe.runtime.asking import Asker
 from dpipe.runtime.assembly import Frame, Inputs
 from dpipe.runtime.budget import Budget, Stopped
+from dpipe.runtime.canary import Canary, CanaryDied
 from dpipe.runtime.endpoints import Endpoints
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.events import (
@@ -32,6 +34,7 @@ from dpipe.runtime.journal import Journal
 from dpipe.runtime.paths import display
 from dpipe.runtime.record import list_runs
 from dpipe.runtime.result import EXIT_CODES, OutputFile, RunResult
+from dpipe.runtime.sinks.files import partial_of
 from dpipe.runtime.sinks.rejects import rejects_paths
 from dpipe.runtime.values import Reject
 from dpipe.runtime.writing import Writing
@@ -88,16 +91,20 @@ class Course(Struct, frozen=True):
     endpoints: Endpoints
     budget: Budget
 
-    async def run(self, *, signals: bool = False) -> RunResult:
+    async def run(self, *, signals: bool = False, canary: int = 0) -> RunResult:
+        """``canary`` rows of each source go before the others."""
         self.journal.begin_run(self.id)
         executor = Executor(self.frame.program, self.frame.wiring, self.parts)
         self._tell_start()
         try:
             self._open_outputs()
             with unwrapped():
-                await self._through(executor, signals)
+                await self._through(executor, signals, canary)
         except Stopped as stopped:
             return self._end(executor, "stopped", f"{stopped.reason}; {GO_ON}")
+        except CanaryDied as died:
+            message = f"{died.reason}: mend that, or let the others go with --canary 0"
+            return self._end(executor, "stopped", message, EXIT_CODES["rows lost"])
         except Interrupted as interrupted:
             message = f"interrupted; {GO_ON}"
             return self._end(executor, "interrupted", message, interrupted.exit_code)
@@ -113,9 +120,12 @@ class Course(Struct, frozen=True):
         self.journal.end_run()
         return self._ended(executor)
 
-    async def _through(self, executor: Executor, signals: bool) -> None:
+    async def _through(self, executor: Executor, signals: bool, canary: int) -> None:
         """Run all rows through, with what has to be done beside."""
         services = self._services(executor)
+        if canary and self.endpoints.models:
+            watch = self._canary(canary).watch
+            services.append(partial(watch, executor.counts, self._is_idle))
         if not signals:
             await executor.run(services)
             return
@@ -132,6 +142,18 @@ class Course(Struct, frozen=True):
             lambda: stop_for_errors(settings, executor.counts, budget),
             lambda: end_when_stopped(budget, self.journal, self.watch.stopping),
         ]
+
+    def _canary(self, rows: int) -> Canary:
+        """A canary that holds back every source."""
+        canary = Canary(rows)
+        for part in self.parts.values():
+            if isinstance(part, Feed):
+                part.canary = canary
+        return canary
+
+    def _is_idle(self) -> bool:
+        """Whether no row waits for an answer or the journal."""
+        return self.endpoints.is_idle and self.journal.is_idle
 
     def _writings(self) -> Iterator[Writing]:
         return (part for part in self.parts.values() if isinstance(part, Writing))
@@ -201,6 +223,7 @@ class Course(Struct, frozen=True):
         self, executor: Executor, status: Status, message: str | None, code: int | None = None
     ) -> RunResult:
         exit_code = EXIT_CODES[status] if code is None else code
+        is_complete = status in ("done", "rows lost")
         elapsed, nodes, models = (
             self.watch.elapsed(),
             executor.counts(),
@@ -229,7 +252,9 @@ class Course(Struct, frozen=True):
                 for path, rows in writing.files.items()
             ),
             rejects={
-                self.watch.shown(writing.rejects.path): writing.rejected
+                self.watch.shown(
+                    writing.rejects.path if is_complete else partial_of(writing.rejects.path)
+                ): writing.rejected
                 for writing in self._writings()
                 if writing.rejects and writing.rejected
             },

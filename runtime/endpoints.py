@@ -96,6 +96,11 @@ class Endpoints:
         """What each model was asked so far."""
         return tuple(meter.count(self.models[name]) for name, meter in self._meters.items())
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return not any(model.gate.pending for model in self.models.values())
+
     async def close(self) -> None:
         """Bounded, even where the run was cancelled: a connection is let go, not waited for."""
         with trio.move_on_after(2.0, shield=True):

@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self, TypeAlias
 import trio
 
 from dpipe.lang.graph import ConcatNode, Graph, Input, RoundNode, SourceNode, StageNode, label_of
+from dpipe.runtime.canary import Canary
 from dpipe.runtime.errors import Misfit, UsageError
 from dpipe.runtime.events import NodeCount
 from dpipe.runtime.fit import Fitter
@@ -40,10 +41,14 @@ class Sink(Protocol):
 
 
 class Feed:
-    """A source at work; with ``sample`` it ends after so many rows."""
+    """A source at work; with ``sample`` it ends after so many rows.
+
+    A ``canary`` holds it back behind its first ones.
+    """
 
     def __init__(self, batches: Batches, sample: int | None = None) -> None:
         self.tally = Tally()
+        self.canary: Canary | None = None
         self._batches = batches
         self._sample = inf if sample is None else sample
         self._left = self._sample
@@ -59,10 +64,23 @@ class Feed:
     async def run(self, out: End) -> None:
         async with aclosing(aiter(self._batches)) as batches:  # type: ignore[type-var]
             async for batch in batches:
-                await out.put(self._taken(batch))
+                if self.canary is not None:
+                    batch = await self._behind(self.canary, batch, out)
+                if batch:
+                    await out.put(self._taken(batch))
                 if self._left <= 0:
                     break
         self._ended = True
+
+    async def _behind(self, canary: Canary, batch: Batch, out: End) -> Batch:
+        """What of a batch is not among the first rows, when those are through."""
+        if (ahead := canary.rows - self.tally.entered) >= len(batch):
+            return batch
+        if ahead > 0:
+            await out.put(self._taken(batch[:ahead]))
+        if self._left > 0:
+            await canary.wait()
+        return batch[max(ahead, 0) :] if self._left > 0 else []
 
     def _taken(self, batch: Batch) -> Batch:
         """What is given of a batch, counted."""

@@ -91,7 +91,8 @@ async def run_graph(
             course = Course(
                 folder.id, frame, inputs, parts, watch, journal, asker, endpoints, budget
             )
-            return await course.run(signals=options.signals)
+            canary = 0 if options.replay else frame.settings.canary
+            return await course.run(signals=options.signals, canary=canary)
         finally:
             await endpoints.close()
 

@@ -73,6 +73,9 @@ class Settings(BaseModel):
     max_errors: Errors | None = Field(
         None, description="stop when more rows failed: a number, or a share such as 5%"
     )
+    canary: int = Field(
+        20, ge=0, description="rows of each source that go before the others; 0 for none"
+    )
     allow_outside: bool = Field(False, description="let sinks write outside the project")
     allow_python: bool = Field(False, description="run the Python that a program names")
     trust: tuple[Annotated[str, Field(min_length=1)], ...] = Field(

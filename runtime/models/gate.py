@@ -73,7 +73,10 @@ def ignore(event: CallEnded) -> None:
 
 
 class Gate:
-    """The limits of one model, shared by everything that asks it."""
+    """The limits of one model, shared by everything that asks it.
+
+    ``pending`` are the calls that somebody waits for, also while they are not under way.
+    """
 
     def __init__(
         self,
@@ -87,6 +90,7 @@ class Gate:
         self.name = name
         self.slots = Slots(options.concurrency)
         self.outage = Outage()
+        self.pending = 0
         self._requests = Pace(options.rpm) if options.rpm else None
         self._tokens = Pace(options.tpm) if options.tpm else None
         self._price = options.price
@@ -115,6 +119,15 @@ class Gate:
         corrected by what ``usage_of`` tells. Once the run's budget is used up no call begins,
         and this waits for ever.
         """
+        self.pending += 1
+        try:
+            return await self._answer(call, usage_of, guess)
+        finally:
+            self.pending -= 1
+
+    async def _answer(
+        self, call: Callable[[], Awaitable[T]], usage_of: Callable[[T], Usage], guess: Guess
+    ) -> T:
         busy = failed = 0
         first_busy = inf
         while True:

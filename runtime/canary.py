@@ -1,0 +1,59 @@
+"""The first rows go alone: what fails them nearly all stops the run before the money is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import trio
+
+from dpipe.runtime.events import NodeCount
+
+_LOOK = 0.02
+_FEWEST = 5
+"""Rows of a stage that tell something."""
+_NEARLY_ALL = 0.9
+
+
+class CanaryDied(Exception):
+    """A stage failed nearly all of the first rows; ``reason`` says which."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Canary:
+    """What holds the sources back behind their first ``rows`` until those have come to rest."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self._held = trio.Event()
+        self._over = trio.Event()
+
+    async def wait(self) -> None:
+        """Called by a source that has given its first rows."""
+        self._held.set()
+        await self._over.wait()
+
+    async def watch(
+        self, counts: Callable[[], Iterable[NodeCount]], is_idle: Callable[[], bool]
+    ) -> None:
+        """Let the other rows go when nothing moves any more; raises ``CanaryDied``.
+
+        Rows have come to rest where they are through, or where a stage needs all before one
+        leaves it.
+        """
+        await self._held.wait()
+        before: list[NodeCount] = []
+        while (now := list(counts())) != before or not is_idle():
+            before = now
+            await trio.sleep(_LOOK)
+        for count in now:
+            self._judge(count)
+        self._over.set()
+
+    def _judge(self, count: NodeCount) -> None:
+        settled = count.passed + sum(count.reasons.values())
+        if settled >= min(self.rows, _FEWEST) and count.failed >= _NEARLY_ALL * settled:
+            told = f"{count.failed} of the first {settled} rows"
+            raise CanaryDied(f"`{count.label}` failed {told}")
