@@ -35,7 +35,7 @@ from dpipe.runtime.voices import (
     without_waiting,
 )
 
-AHEAD = 8
+AHEAD = 16
 """How many times as many rows are in the line as are answered at once."""
 
 Prompted: TypeAlias = Callable[[Row], Sequence[tuple[int, Question]]]
