@@ -212,7 +212,7 @@ def lines(what: str, build: Path, full: bool) -> Iterable[Line]:
     latency, slow, crowd = TARGETS
     match what:
         case "ask":
-            return asking(build, 100_000 if full else 10_000, 256, "", "256 in flight, 0 ms")
+            return asking(build, 100_000 if full else 20_000, 256, "", "256 in flight, 0 ms")
         case "latency":
             return asking(build, 20_000 * many, 1_000, "lat=200", latency)
         case "slow":
