@@ -343,11 +343,14 @@ GENERATED = {"grammar": grammar, "codes": code_table}
 
 def with_generated(text: str) -> str:
     for name, made in GENERATED.items():
-        part = f"<!-- generated: {name} -->\n\n{made()}\n\n<!-- end -->"
-        pattern = rf"<!-- generated: {name} -->.*?<!-- end -->"
-        text, count = re.subn(pattern, lambda _, part=part: part, text, flags=re.DOTALL)
-        assert count == 1, name
+        text = with_part(text, f"<!-- generated: {name} -->", made())
     return text
+
+
+def with_part(text: str, begin: str, part: str) -> str:
+    before, rest = text.split(begin)
+    _, end, after = rest.partition("<!-- end -->")
+    return f"{before}{begin}\n\n{part}\n\n{end}{after}"
 
 
 def test_what_is_generated_is_up_to_date() -> None:
