@@ -11,11 +11,15 @@ from dpipe.runtime.models.protocol import Usage
 
 
 class Stopped(Exception):
-    """The run has come to a limit; ``reason`` says to which."""
+    """The run has come to a limit; ``reason`` says to which.
 
-    def __init__(self, reason: str) -> None:
+    Where that is one ``of_failures`` the next run asks for the rows that failed again.
+    """
+
+    def __init__(self, reason: str, *, of_failures: bool) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.of_failures = of_failures
 
 
 class Spending(Struct, frozen=True):
@@ -52,6 +56,7 @@ class Budget:
         self.in_flight = 0
         self.over = trio.Event()
         self.reason = ""
+        self.of_failures = False
         self._spent = NOTHING
         self._reserved = NOTHING
         self._line: deque[tuple[Spending, trio.Event]] = deque()
@@ -61,10 +66,11 @@ class Budget:
         """Whether ``reserve`` wants to know what a call may take."""
         return self.max_cost is not None or self.max_tokens is not None
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, *, of_failures: bool = False) -> None:
         """Let no further call begin; the first reason stays."""
         if not self.over.is_set():
             self.reason = reason
+            self.of_failures = of_failures
             self.over.set()
 
     async def reserve(self, most: Spending = NOTHING) -> None:

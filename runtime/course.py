@@ -101,8 +101,11 @@ class Course(Struct, frozen=True):
             with unwrapped():
                 await self._through(executor, signals, canary)
         except Stopped as stopped:
+            if stopped.of_failures:
+                self.journal.end_run()
             return self._end(executor, "stopped", f"{stopped.reason}; {GO_ON}")
         except CanaryDied as died:
+            self.journal.end_run()  # so that its rows are asked for again
             message = f"{died.reason}: mend that, or let the others go with --canary 0"
             return self._end(executor, "stopped", message, EXIT_CODES["rows lost"])
         except Interrupted as interrupted:

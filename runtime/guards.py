@@ -33,7 +33,8 @@ async def stop_for_errors(settings: Settings, counts: Counts, budget: Budget) ->
     while settings.max_errors is not None and not budget.over.is_set():
         await trio.sleep(_LOOK)
         if reason := _too_many(settings, list(counts())):
-            budget.stop(f"--max-errors {settings.max_errors} is reached: {reason}")
+            told = f"--max-errors {settings.max_errors} is reached: {reason}"
+            budget.stop(told, of_failures=True)
 
 
 def _too_many(settings: Settings, counts: Iterable[NodeCount]) -> str:
@@ -63,4 +64,4 @@ async def end_when_stopped(
         while quiet < 2:
             await trio.sleep(_LOOK)
             quiet = quiet + 1 if not budget.in_flight and journal.is_idle else 0
-    raise Stopped(budget.reason)
+    raise Stopped(budget.reason, of_failures=budget.of_failures)

@@ -257,3 +257,16 @@ def test_more_failures_than_are_allowed_stop_the_run(
             assert result.message is not None
             assert f"--max-errors {allowed} is reached" in result.message
             assert server.stats().total < 2 * ROWS
+
+
+def test_rows_that_failed_too_often_are_asked_for_again(folder: Folder) -> None:
+    texts = [f"Stone {at}. {'[[400:1]]' if at < 4 else ''}" for at in range(ROWS)]
+    folder.rows("in.jsonl", [{"id": at, "text": text} for at, text in enumerate(texts)])
+    with serving(latency=0.05) as server:
+        program = PROGRAM.replace(" | ask(second, using: gen, as: .two)", "")
+        program = program.replace("URL", server.url)
+        assert folder.run(program, max_errors=0).status == "stopped"
+        failed = server.stats().statuses["400"]
+        result = folder.run(program, max_errors=4 - failed)
+        assert result.status == ("done" if failed == 4 else "rows lost")
+        assert server.stats().statuses["400"] == 4

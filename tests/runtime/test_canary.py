@@ -55,6 +55,13 @@ def test_a_stage_that_fails_the_first_rows_stops_the_run_before_the_others(folde
         assert server.stats().total == 40 + 2 * ROWS - 20
 
 
+def test_a_canary_that_died_of_its_endpoint_is_asked_again(folder: Folder) -> None:
+    with serving() as server:
+        assert run(folder, server, TWO, "[[400:20#x]]").status == "stopped"
+        assert run(folder, server, TWO, "[[400:20#x]]").status == "done"
+        assert server.stats().total == 2 * ROWS + 20
+
+
 def test_without_a_canary_all_rows_go(folder: Folder) -> None:
     with serving() as server:
         result = run(folder, server, TWO, "[[400]]", canary=0)
