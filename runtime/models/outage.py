@@ -83,6 +83,6 @@ class Outage:
         trouble = self.trouble
         assert trouble is not None
         return Unavailable(
-            f"not asked, for the last {trouble.times} calls failed: {trouble.message}",
+            f"{trouble.message}; so the last {trouble.times} calls failed, and this was not made",
             kind="server",
         )
