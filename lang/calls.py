@@ -446,6 +446,10 @@ class Calls:
             else:
                 inner = replace(env, aggregates=None)
                 value = self._value(arg.value, function, param, {}, inner).expr
+        for declared in item.params[1:]:
+            if declared.default is not None and declared.name.text not in bound.known:
+                default = self.expressions.of(declared.default, Env(decl.file))
+                options.append((declared.name.text, default.expr))
         target = resolved_target(decl, item)
         env.aggregates.append(graph.Metric(target, value, tuple(options), embedder))
         place = graph.Local(f"${len(env.aggregates) - 1}")

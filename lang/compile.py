@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from msgspec import Struct
 
 from dpipe.lang.allow import apply_allows
@@ -12,6 +16,9 @@ from dpipe.lang.lint import lint_program
 from dpipe.lang.modules import Load, load_program
 from dpipe.lang.rows import RowAt
 from dpipe.lang.source import Source
+
+DEPTH = 20_000
+"""Python frames: enough for a chain of two thousand flows."""
 
 
 class Compiled(Struct, frozen=True):
@@ -34,6 +41,22 @@ def compile_program(file: str, load: Load, std: tuple[str, ...]) -> Compiled:
     ``load`` gives a file's bytes by its path (``<std>/text.dpipe`` for bundled modules) and
     raises ``OSError``; ``std`` names the bundled modules.
     """
+    with _deep_enough():
+        return _compiled(file, load, std)
+
+
+@contextmanager
+def _deep_enough() -> Iterator[None]:
+    """Room for flows that hang on one another: each takes some Python frames of its own."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, DEPTH))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def _compiled(file: str, load: Load, std: tuple[str, ...]) -> Compiled:
     bag = Bag()
     program = load_program(file, load, std, bag)
     if file not in program.modules:

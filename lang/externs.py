@@ -87,14 +87,21 @@ class Externs:
             message = f"`{found.name}` is decorated: its parameters cannot be checked"
             self.bag.add("E0705", span, message)
             return
-        if item.kind != "def":
+        if item.kind == "def" and isinstance(found, ast.AsyncFunctionDef):
+            message = f"`{found.name}` is `async`: the Python behind a def is a plain function"
+            self.bag.add("E0703", item.name.span, message, labels=[Label(span, "this Python")])
             return
         args = found.args
-        names = [arg.arg for arg in (*args.posonlyargs, *args.args)]
-        if args.vararg is None and names != [param.name.text for param in item.params]:
+        names = [arg.arg for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
+        names = [name for name in names if item.kind != "source" or name != "context"]
+        if args.vararg or args.kwarg:
+            return
+        if names != [param.name.text for param in item.params]:
             written = ", ".join(param.name.text for param in item.params)
             message = f"`{found.name}` takes ({', '.join(names)}), declared ({written})"
             self.bag.add("E0703", item.name.span, message, labels=[Label(span, "this Python")])
+            return
+        if item.kind != "def":
             return
         for arg, param in zip((*args.posonlyargs, *args.args), item.params, strict=False):
             self._annotation(decl, param.type, arg.annotation, f"parameter `{arg.arg}`")

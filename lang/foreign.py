@@ -9,7 +9,7 @@ from dpipe.lang.calls import bind, resolved_target
 from dpipe.lang.diagnostics import Label
 from dpipe.lang.env import Env
 from dpipe.lang.names import Decl
-from dpipe.lang.readers import constants
+from dpipe.lang.readers import constants, with_defaults
 from dpipe.lang.rows import NOWHERE, RowAt, Rows
 from dpipe.lang.signatures import Param
 from dpipe.lang.types import Flow, Record, fits, may_be_null, show_short
@@ -63,6 +63,7 @@ class ForeignPipes:
         what = f"`{item.name.text}`"
         bound = bind(self.bag, call, what, params)
         options = constants(self.flows.expressions, bound, call, params, env, what)
+        options = with_defaults(self.flows.expressions, options, item.params[1:], decl.file)
         self.flows.rows.append(RowAt(call.span, flow, item.name.text, row))
         if rows.node == NOWHERE:
             return Rows(NOWHERE, row)

@@ -8,6 +8,7 @@ from dpipe.lang import graph, syntax
 from dpipe.lang.calls import Bound, bind, resolved_target
 from dpipe.lang.env import Env
 from dpipe.lang.expressions import Expressions
+from dpipe.lang.modules import BUILTINS
 from dpipe.lang.names import Decl
 from dpipe.lang.signatures import Param
 from dpipe.lang.source import Span
@@ -44,7 +45,7 @@ class Readers:
             resolved_target(chosen, extern),
             args,
             self._row(decl, item, chosen, extern),
-            item.row is not None,
+            item.row is not None or (extern.result is not None and chosen.file != BUILTINS),
             self.place(item.name.span),
         )
 
@@ -124,6 +125,7 @@ class Readers:
         what = f"`{extern.name.text}`"
         bound = bind(self.bag, call, what, params)
         found = constants(self.expressions, bound, call, params, Env(file), what)
+        found = with_defaults(self.expressions, found, extern.params, reader.file)
         choices = self._choices(reader)  # these have chosen the reader; it is not given them
         return {name: value for name, value in found.items() if name not in choices}
 
@@ -175,6 +177,20 @@ def constants(
             found[param.name] = value.expr
         elif param.required:
             expressions.bag.add("E0507", call.args_span, f"{what} needs `{param.name}`")
+    return found
+
+
+def with_defaults(
+    expressions: Expressions,
+    given: dict[str, graph.Expr],
+    declared: Sequence[syntax.ParamDecl],
+    file: str,
+) -> dict[str, graph.Expr]:
+    """The arguments, and the declared default of each that is not given."""
+    found = dict(given)
+    for param in declared:
+        if param.default is not None and param.name.text not in found:
+            found[param.name.text] = expressions.of(param.default, Env(file)).expr
     return found
 
 

@@ -13,7 +13,7 @@ from dpipe.lang.env import Env, Typed
 from dpipe.lang.figures import figures_of
 from dpipe.lang.flows import Flows
 from dpipe.lang.names import Decl, misspelt
-from dpipe.lang.readers import constants
+from dpipe.lang.readers import constants, with_defaults
 from dpipe.lang.rows import NOWHERE, Rows
 from dpipe.lang.signatures import Param
 from dpipe.lang.source import Span
@@ -43,6 +43,8 @@ class Writer(Struct, frozen=True):
     target: str
     fields: tuple[Field, ...] | None
     params: tuple[Param, ...]
+    declared: tuple[syntax.ParamDecl, ...]
+    file: str
 
 
 class Sinks:
@@ -145,7 +147,9 @@ class Sinks:
                 continue
             optional = param.default is not None
             params.append(Param(param.name.text, "const", of, not optional, positional=True))
-        return Writer(item.name.text, resolved_target(decl, item), fields, tuple(params))
+        options = tuple(p for p in item.params if p.name.text != "path")
+        target = resolved_target(decl, item)
+        return Writer(item.name.text, target, fields, tuple(params), options, decl.file)
 
     # -- one sink --------------------------------------------------------------------------------
 
@@ -160,6 +164,7 @@ class Sinks:
         path, partition = self._path(item, arg, env) if arg is not None else (None, ())
         params = tuple(p for p in writer.params if p.name != "path" or arg is None)
         options = constants(self.expressions, bound, call, params, env, what)
+        options = with_defaults(self.expressions, options, writer.declared, writer.file)
         metrics: tuple[tuple[str, graph.Computed], ...] = ()
         fields, row = None, rows.row
         if writer.name == FIGURES:

@@ -14,13 +14,22 @@ from dpipe.lang.types import Type, show
 from dpipe.runtime.errors import Misfit, NoValue, UsageError
 from dpipe.runtime.extras import missing
 from dpipe.runtime.fit import fitter
+from dpipe.runtime.guarded import guarded
+
+OURS = "dpipe."
+"""What the names of dpipe's own modules begin with."""
 
 
 def load(target: str) -> Any:
-    """What ``package.module:name`` or ``folder/file.py:name`` names.
+    """What ``package.module:name`` or ``folder/file.py:name`` names; a user's is guarded.
 
     Raises ``UsageError`` where there is no such thing.
     """
+    found = _found(target)
+    return found if target.startswith(OURS) else guarded(target, found)
+
+
+def _found(target: str) -> Any:
     module, _, name = target.rpartition(":")
     path = file_of(target)
     try:
@@ -54,7 +63,7 @@ def function(target: str, result: Type) -> Callable[..., Any]:
 
     What it raises, or gives that is not of the declared type, is a row without a value.
     """
-    found, fit = load(target), fitter(result)
+    found, fit = _found(target), fitter(result)
 
     def call(*args: Any) -> Any:
         try:

@@ -19,10 +19,8 @@ from dpipe.lang.graph import (
     TestDef,
 )
 from dpipe.runtime.errors import UsageError
-from dpipe.runtime.python import file_of
+from dpipe.runtime.python import OURS, file_of
 from dpipe.runtime.settings import Settings
-
-_OURS = "dpipe."
 
 
 def check_trust(program: Graph | tuple[Graph, TestDef], settings: Settings, root: Path) -> None:
@@ -34,7 +32,7 @@ def check_trust(program: Graph | tuple[Graph, TestDef], settings: Settings, root
     for target in dict.fromkeys(targets(program)):
         file = file_of(target)
         trusted = settings.allow_python if file is None else settings.trusts(root, file)
-        if not trusted and not target.startswith(_OURS):
+        if not trusted and not target.startswith(OURS):
             raise UsageError(
                 f'the program runs Python of its own, `python("{target}")`',
                 hint="look at it, then add --allow-python, or its folder to `trust` in dpipe.toml",

@@ -28,7 +28,7 @@ import trio
 from msgspec import Struct
 
 from dpipe.lang import types
-from dpipe.runtime.errors import Misfit
+from dpipe.runtime.errors import Misfit, UsageError
 from dpipe.runtime.fit import row_fitter
 from dpipe.runtime.sources.extent import Extent
 from dpipe.runtime.values import Batch, Item, Reject, Row, Values, key_of
@@ -160,7 +160,11 @@ def open_source(
     given = {f"{label}_" if keyword.iskeyword(label) else label: args[label] for label in args}
     if "context" in inspect.signature(read).parameters:
         given["context"] = context
-    return Source(read(**given), context, row)
+    records = read(**given)
+    if not hasattr(records, "__aiter__"):
+        message = f"its Python gives {type(records).__name__}, not rows"
+        raise UsageError(message, hint="write it as `async def` with `yield`")
+    return Source(records, context, row)
 
 
 class _Taker:

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from typing import Any
 
 from dpipe.lang import graph
-from dpipe.runtime.errors import DpipeError, Misfit, UsageError
+from dpipe.runtime.errors import Misfit, UsageError
 from dpipe.runtime.fit import Fitter, row_fitter
 from dpipe.runtime.ledger import Tally
 from dpipe.runtime.python import load
@@ -37,20 +37,16 @@ class PythonPipe:
     async def run(
         self, rows: AsyncIterator[Batch], out: Outlet, others: Mapping[str, AsyncIterator[Batch]]
     ) -> None:
+        given = self._pipe(self._values(rows), **self._options)
+        if not hasattr(given, "__anext__"):
+            message = f"{self._label}: its Python gives {type(given).__name__}, not rows"
+            raise UsageError(message, hint="write it as `async def` with `yield`")
         count = 0
-        async with aclosing(self._pipe(self._values(rows), **self._options)) as given:  # type: ignore[type-var]
-            try:
-                async for values in given:
-                    await self._hand_on_passing(out)
-                    await out.put([self._row(values, count)])
-                    count += 1
-            except (DpipeError, OSError):
-                raise
-            except Exception as error:
-                if _is_ours(error):
-                    raise
-                message = f"{self._label}: the pipe failed: {type(error).__name__}: {error}"
-                raise UsageError(message) from error
+        async with aclosing(given):  # type: ignore[type-var]
+            async for values in given:
+                await self._hand_on_passing(out)
+                await out.put([self._row(values, count)])
+                count += 1
         await self._hand_on_passing(out)
 
     async def _values(self, rows: AsyncIterator[Batch]) -> AsyncIterator[Values]:
@@ -79,11 +75,6 @@ class PythonPipe:
             return Reject(self._label, "error", str(wrong), place, row)
         self.tally.left += 1
         return Row(fitted, key_of(self._salt, str(ordinal)), place)
-
-
-def _is_ours(error: Exception) -> bool:
-    """Whether an exception means something to whoever runs the stage."""
-    return type(error).__module__.startswith(("dpipe.", "trio"))
 
 
 def build(node: graph.StageNode, context: StageContext) -> PythonPipe:

@@ -114,7 +114,7 @@ def test_a_row_that_a_pipe_should_not_give_is_a_reject(tmp_path: Path) -> None:
 
 
 def test_a_pipe_that_fails_stops_the_run_with_its_reason(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="the pipe failed: ZeroDivisionError"):
+    with pytest.raises(UsageError, match="failed: ZeroDivisionError"):
         dpipe.run(_pipe(tmp_path, "1 // 0"), allow_python=True)
     assert not (tmp_path / "out.jsonl").exists()
 
@@ -128,3 +128,62 @@ def test_rows_that_a_pipe_does_not_take_are_told(tmp_path: Path) -> None:
     path = _pipe(tmp_path, "held")
     path.write_text(PIPE.replace("words | pairs", "words | drop(.w) | pairs"))
     assert [d.code for d in dpipe.check(path).diagnostics] == ["E0514"]
+
+
+OWN = """dpipe 1
+extern source numbers(n: int, start: int = 5) -> { i: int } = python("own.py:numbers")
+extern metric most(value: int, floor: int = 7) -> int = python("own.py:Most")
+source xs = numbers(3)
+sink rows = xs | jsonl("rows.jsonl")
+sink figures = xs | report("figures.json", most: most(.i))
+"""
+OWN_PYTHON = """
+async def numbers(n, start):
+    for i in range(n):
+        yield {"i": start + i}
+    BODY
+
+class Most:
+    def __init__(self, floor):
+        self.found = floor
+
+    def add(self, value):
+        self.found = max(self.found, value)
+
+    def result(self):
+        return self.found
+"""
+
+
+def _own(folder: Path, body: str = "pass") -> Path:
+    (folder / "own.py").write_text(OWN_PYTHON.replace("BODY", body))
+    path = folder / "own.dpipe"
+    path.write_text(OWN)
+    return path
+
+
+def test_declared_defaults_are_given(tmp_path: Path) -> None:
+    assert dpipe.run(_own(tmp_path), allow_python=True).exit_code == 0
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert rows == [{"i": 5}, {"i": 6}, {"i": 7}]
+    assert json.loads((tmp_path / "figures.json").read_text()) == {"most": 7}
+
+
+def test_a_source_is_held_to_the_rows_that_it_declares(tmp_path: Path) -> None:
+    result = dpipe.run(_own(tmp_path, 'yield {"i": "x"}'), allow_python=True)
+    assert result.exit_code == 1
+    reject = json.loads((tmp_path / "rows.rejects.jsonl").read_text())
+    assert reject["message"] == '.i: expected int, found "x"'
+
+
+def test_a_source_that_fails_is_told_as_the_users_python(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"own\.py:numbers` failed: KeyError"):
+        dpipe.run(_own(tmp_path, 'raise KeyError("a")'), allow_python=True)
+
+
+def test_a_source_that_gives_no_rows_is_told(tmp_path: Path) -> None:
+    path = _own(tmp_path)
+    text = (tmp_path / "own.py").read_text().replace("async def numbers", "def numbers")
+    (tmp_path / "own.py").write_text(text)
+    with pytest.raises(UsageError, match="gives generator, not rows"):
+        dpipe.run(path, allow_python=True)
