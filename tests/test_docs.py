@@ -21,6 +21,7 @@ from dpipe.lang.types import OPEN_ROW
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.sources.base import Context, open_source
 from dpipe.runtime.stages.context import StageContext
+from dpipe.runtime.testing import run_test
 from dpipe.runtime.values import Row
 
 ROOT = Path(__file__).parent.parent
@@ -52,6 +53,31 @@ def hand_written() -> list[Path]:
     return [page for page in PAGES if page.name != "SPEC.md" and any(programs(page))]
 
 
+TUTORIAL = tuple(programs(ROOT / "docs/tutorial.md"))
+
+
+@pytest.mark.parametrize("text", TUTORIAL, ids=[str(n) for n in range(len(TUTORIAL))])
+def test_programs_in_the_tutorial_run_and_write_rows(text: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/tides.md").write_text(FILES["data/tides.md"])
+    file = tmp_path / "tides.dpipe"
+    file.write_text(text, encoding="utf-8")
+    result = dpipe.run(file, progress="none")
+    assert (result.exit_code, dict(result.rejects)) == (0, {})
+    assert [output.path for output in result.outputs if output.rows == 0] == []
+
+    compiled = dpipe.compile(file)
+    assert compiled.graph is not None
+    failures = [run_test(compiled.graph, test).failures for test in compiled.tests]
+    assert failures == [()] * len(compiled.tests)
+
+
+def test_the_tutorial_shows_a_test_and_ends_in_a_judged_split_dataset() -> None:
+    last = TUTORIAL[-1]
+    for part in ("chunk(", "unnest(", "poll(", "where(", "dedup(", "split(", "report(", "test "):
+        assert part in last
+
+
 @pytest.mark.parametrize("page", hand_written(), ids=lambda page: page.name)
 def test_programs_in_the_docs_check(page: Path, tmp_path: Path) -> None:
     for number, text in enumerate(programs(page)):
@@ -80,6 +106,21 @@ def test_the_output_in_the_readme_is_that_of_its_program(
     assert timeless(shown) == timeless(console)
 
 
+def test_the_output_in_the_tutorial_is_that_of_its_last_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [console] = [b.text for b in blocks(ROOT / "docs/tutorial.md") if "done in" in b.text]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    Path("tides.dpipe").write_text(TUTORIAL[-1])
+    Path("data").mkdir()
+    Path("data/tides.md").write_text(FILES["data/tides.md"])
+
+    assert main(["run", "tides.dpipe", "--progress", "none"]) == 0
+    shown = f"$ dpipe run tides.dpipe\n{capsys.readouterr().out}"
+    assert timeless(shown) == timeless(console)
+
+
 def timeless(text: str) -> str:
     return re.sub(r"in \d.*s$", "in a moment", text, flags=re.MULTILINE)
 
@@ -88,7 +129,9 @@ def test_programs_in_the_docs_are_in_the_one_layout() -> None:
     for page in hand_written():
         for block in blocks(page):
             if block.language == "dpipe":
-                assert format_text(Source(page.name, block.text)) == block.text
+                edition = "" if block.text.startswith("dpipe 1") else "dpipe 1\n\n"
+                text = edition + block.text
+                assert format_text(Source(page.name, text)) == text
 
 
 def code_in(page: str) -> list[str]:
