@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import trio
+from msgspec.structs import replace
 
 from dpipe.lang.types import Type
 from dpipe.runtime.models import wire
@@ -13,6 +14,7 @@ from dpipe.runtime.models.breaker import Breaker
 from dpipe.runtime.models.connection import Answer
 from dpipe.runtime.models.embedding import Embedded
 from dpipe.runtime.models.protocol import Reply, Request, Unavailable
+from dpipe.runtime.models.redaction import Redaction
 from dpipe.runtime.models.statuses import Who, blames_schema, is_filtered, raise_for
 from dpipe.runtime.models.transport import Road
 
@@ -32,6 +34,7 @@ class Endpoint:
         self._road = road
         self._timeout = timeout
         self._structured: dict[Type, bool] = {}
+        self._redact = Redaction(who.key)
 
     @property
     def place(self) -> str:
@@ -83,11 +86,16 @@ class Endpoint:
         except wire.BadReply as error:
             raise Unavailable(str(error), kind="server", status=answer.status) from None
 
+    def _without_key(self, answer: Answer) -> Answer:
+        """The answer; an endpoint may send back the key that it was sent."""
+        body = self._redact(answer.body)
+        return answer if body is answer.body else replace(answer, body=body)
+
     async def _post(self, path: str, body: bytes) -> Answer:
         self.in_flight += 1
         try:
             with trio.CancelScope(relative_deadline=self._timeout):
-                return await self._road.post(path, body)
+                return self._without_key(await self._road.post(path, body))
         finally:
             self.in_flight -= 1
         raise Unavailable(f"no answer within {self._timeout:g} s", kind="timeout")
