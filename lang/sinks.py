@@ -169,6 +169,9 @@ class Sinks:
         fields, row = None, rows.row
         if writer.name == FIGURES:
             metrics, _ = figures_of(self.expressions, bound.rest, env)
+            if not bound.rest:
+                help = "write `rows: count()`"
+                self.bag.add("E0507", call.args_span, "`report` needs a figure", help=help)
         elif writer.fields is not None:
             fields, row = self._fields(writer, writer.fields, bound.rest, call, env)
         return graph.SinkNode(
