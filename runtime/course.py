@@ -226,7 +226,7 @@ class Course(Struct, frozen=True):
         self, executor: Executor, status: Status, message: str | None, code: int | None = None
     ) -> RunResult:
         exit_code = EXIT_CODES[status] if code is None else code
-        is_complete = status in ("done", "rows lost")
+        rejects = self._rejects(is_complete=status in ("done", "rows lost"))
         elapsed, nodes, models = (
             self.watch.elapsed(),
             executor.counts(),
@@ -240,6 +240,8 @@ class Course(Struct, frozen=True):
                 nodes=nodes,
                 models=models,
                 message=message,
+                rejects=rejects,
+                recalled=self.asker.recalls,
             )
         )
         return RunResult(
@@ -254,13 +256,17 @@ class Course(Struct, frozen=True):
                 for writing in self._writings()
                 for path, rows in writing.files.items()
             ),
-            rejects={
-                self.watch.shown(
-                    writing.rejects.path if is_complete else partial_of(writing.rejects.path)
-                ): writing.rejected
-                for writing in self._writings()
-                if writing.rejects and writing.rejected
-            },
+            rejects=rejects,
             recalled=self.asker.recalls,
             seconds=elapsed,
         )
+
+    def _rejects(self, *, is_complete: bool) -> dict[str, int]:
+        """How many rejects lie in which file."""
+        return {
+            self.watch.shown(
+                writing.rejects.path if is_complete else partial_of(writing.rejects.path)
+            ): writing.rejected
+            for writing in self._writings()
+            if writing.rejects and writing.rejected
+        }

@@ -128,13 +128,18 @@ class Stopping(Event, frozen=True, kw_only=True, tag="stopping"):
 
 
 class RunEnded(Event, frozen=True, kw_only=True, tag="run_ended"):
-    """``message`` says why, where the run is not done."""
+    """``message`` says why, where the run is not done.
+
+    ``rejects`` counts by file; ``recalled`` answers came from the journal.
+    """
 
     status: Status
     exit_code: int
     nodes: tuple[NodeCount, ...]
     models: tuple[ModelCount, ...]
     message: str | None = None
+    rejects: Mapping[str, int] = {}
+    recalled: int = 0
 
 
 AnyEvent: TypeAlias = (
@@ -172,10 +177,9 @@ class EventsFile:
             raise self._trouble(error) from None
 
     def __call__(self, event: AnyEvent) -> None:
-        if isinstance(event, self._leave_out):
-            return
         try:
-            self._file.write(as_line(event))
+            if not isinstance(event, self._leave_out):
+                self._file.write(as_line(event))
             if isinstance(event, Progress | SinkWritten | RunEnded):
                 self._file.flush()
         except OSError as error:

@@ -8,16 +8,18 @@ run's end. A folder without a result whose lock nobody holds is of a run that wa
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
+import msgspec
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from dpipe.runtime import events
 from dpipe.runtime.errors import UsageError
-from dpipe.runtime.events import Status
+from dpipe.runtime.events import AnyEvent, Status
 from dpipe.runtime.git import Revision
 from dpipe.runtime.locks import is_held
 from dpipe.runtime.settings import FILE, Settings
@@ -120,7 +122,10 @@ class ModelRecord(BaseModel):
 
 
 class ResultRecord(_Record):
-    """How a run ended; ``sinks`` are the complete files with their rows."""
+    """How a run ended; ``sinks`` are the complete files with their rows.
+
+    ``rejects`` counts by file; ``recalled`` answers came from the journal.
+    """
 
     status: Status
     exit_code: int
@@ -128,6 +133,8 @@ class ResultRecord(_Record):
     ended: datetime
     seconds: float
     sinks: dict[str, int]
+    rejects: dict[str, int] = {}
+    recalled: int = 0
     models: list[ModelRecord]
 
 
@@ -191,6 +198,17 @@ def read_ledger(run: Path) -> LedgerRecord:
 
 def read_result(run: Path) -> ResultRecord:
     return _read(run / "result.json", ResultRecord)
+
+
+def read_events(run: Path) -> Iterator[AnyEvent]:
+    """What is kept of a run's events; a line that was cut off ends them."""
+    decoder = msgspec.json.Decoder(AnyEvent)
+    try:
+        with (run / "events.jsonl").open("rb") as file:
+            for line in file:
+                yield decoder.decode(line)
+    except (OSError, msgspec.DecodeError):
+        return
 
 
 def _folders(project: Project) -> list[Path]:

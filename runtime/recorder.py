@@ -107,6 +107,8 @@ class RunFolder:
                 "ended": datetime.now(UTC),
                 "seconds": event.elapsed,
                 "sinks": self._sinks,
+                "rejects": dict(event.rejects),
+                "recalled": event.recalled,
                 "models": [_spent(model) for model in event.models],
             }
         )

@@ -105,6 +105,29 @@ def test_a_state_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 # -- a run's folder ------------------------------------------------------------------------------
 
 
+def test_a_run_that_goes_on_keeps_its_events_with_each_progress(project: Project) -> None:
+    with begin(project) as run:
+        for event in (STARTED, REJECTED, PROGRESS):
+            run(event)
+        assert list(record.read_events(run.path)) == [STARTED, REJECTED]
+
+
+def test_events_end_at_a_line_that_was_cut_off(project: Project) -> None:
+    run = finished(project)
+    kept = run.path / "events.jsonl"
+    kept.write_bytes(kept.read_bytes()[:-20])
+    assert list(record.read_events(run.path)) == [WRITTEN]
+    kept.unlink()
+    assert list(record.read_events(run.path)) == []
+
+
+def test_the_files_of_rejects_are_kept_with_the_end(project: Project) -> None:
+    with begin(project) as run:
+        run(msgspec.structs.replace(ENDED, rejects={"o.rejects.jsonl": 2}, recalled=5))
+    result = record.read_result(run.path)
+    assert (result.rejects, result.recalled) == ({"o.rejects.jsonl": 2}, 5)
+
+
 def test_a_run_is_recorded_from_its_first_moment(project: Project) -> None:
     modules = {"qa.dpipe": 'dpipe 1\nimport "../lib/m.dpipe" as m\n', "../lib/m.dpipe": "dpipe 1"}
     settings = Settings(seed=7, max_errors="5%")
