@@ -105,7 +105,15 @@ def _unknown(message: str, name: str, known: Iterable[str], code: str | None) ->
 
 
 def choose_sinks(program: Graph, only: Sequence[str]) -> tuple[int, ...]:
-    """The sinks to run, in the order of the program: all, or those that are named."""
+    """The sinks to run, in the order of the program: all, or those that are named.
+
+    Raises ``UsageError`` where there is none: such a program is a module, and makes nothing.
+    """
+    if not program.sinks:
+        raise UsageError(
+            "the program has no sink, so a run would make nothing",
+            hint='add one, as `sink out = docs | jsonl("out/docs.jsonl")`',
+        )
     names = {_sink(program, index).name: index for index in program.sinks}
     for name in only:
         if name not in names:

@@ -257,6 +257,12 @@ def test_an_ill_typed_or_unknown_param_is_told(
     assert raised.value.code == "P0009"
 
 
+def test_a_program_without_sinks_is_not_run(folder: Folder) -> None:
+    with pytest.raises(UsageError, match="the program has no sink"):
+        folder.run(HEAD)
+    assert not list(folder.root.glob(".dpipe"))
+
+
 def test_two_sinks_that_come_out_at_one_path_are_refused(folder: Folder) -> None:
     program = PLAIN + (
         '\nparam where: str = "out"\n\nsink two = docs | jsonl("{where}/all.jsonl")\n'
