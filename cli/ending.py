@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dpipe.runtime.run import RunResult
 
 _COLOURS = {"done": "green", "failed": "red"}
-_EXAMPLES = 3
+EXAMPLES = 3
 
 
 class Examples:
@@ -29,7 +29,7 @@ class Examples:
         self.kept: list[RowRejected] = []
 
     def __call__(self, event: AnyEvent) -> None:
-        if isinstance(event, RowRejected) and len(self.kept) < _EXAMPLES:
+        if isinstance(event, RowRejected) and len(self.kept) < EXAMPLES:
             self.kept.append(event)
 
 
@@ -41,8 +41,20 @@ def ending(
     width: int,
 ) -> Iterator[str]:
     """The lines; ``examples`` of rejects, ``stand_ins`` are the models that were simulated."""
+    yield f"{click.style(escape(file), bold=True)}: {outcome(result)}"
+    yield from account(result, examples, stand_ins, width)
+
+
+def outcome(result: RunResult) -> str:
+    """``done in 12 s``"""
     status = click.style(result.status, fg=_COLOURS.get(result.status, "yellow"), bold=True)
-    yield f"{click.style(file, bold=True)}: {status} in {amounts.duration(result.seconds)}"
+    return f"{status} in {amounts.duration(result.seconds)}"
+
+
+def account(
+    result: RunResult, examples: Sequence[RowRejected], stand_ins: Collection[str], width: int
+) -> Iterator[str]:
+    """All that is told below the first line."""
     files = {output.path: output.rows for output in result.outputs}
     yield from summary(result.nodes, files, result.models, width, result.recalled)
     if result.rejects:
@@ -59,12 +71,17 @@ def _failures(result: RunResult, examples: Sequence[RowRejected], width: int) ->
     files = ", ".join(map(escape, result.rejects))
     told = f"{amounts.count(count, 'row')} failed; what and why is in {files}:"
     yield click.style(click.wrap_text(told, width), fg="red")
-    for reject in examples:
-        yield _cut(f"  {escape(reject.place)}  {escape(_why(reject))}", width)
+    yield from shown_rejects(examples, width)
     if count > len(examples):
         yield "  …"
     if any(reject.outcome != "error" for reject in examples):
         yield "run the program again to ask anew for the rows that a model failed"
+
+
+def shown_rejects(examples: Sequence[RowRejected], width: int) -> Iterator[str]:
+    """A line a reject: where its row came from, and why it failed."""
+    for reject in examples:
+        yield _cut(f"  {escape(reject.place)}  {escape(_why(reject))}", width)
 
 
 def _why(reject: RowRejected) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dpipe.cli import amounts, console
-from dpipe.cli.funnel import summary
 
 if TYPE_CHECKING:
-    from dpipe.runtime.record import Run
+    from dpipe.runtime.record import Project, Run
 
 _COLOURS = {"done": "green", "running": "cyan"}
 
@@ -35,12 +34,11 @@ def command(run: str | None, folder: Path, style: str) -> None:
 
     RUN is an id, its beginning, or `last`.
     """
-    from dpipe.runtime.record import find_project, list_runs, resolve_run
+    from dpipe.runtime.record import find_project, list_runs
 
     project = find_project(folder / "_" if folder.is_dir() else folder)
     if run is not None:
-        for line in _one(resolve_run(project, run), style):
-            console.say(line)
+        _show(project, run, style)
         return
     runs = list_runs(project)
     if style == "json":
@@ -48,6 +46,18 @@ def command(run: str | None, folder: Path, style: str) -> None:
     elif not runs:
         console.say(f"no run is recorded in {project.state}")
     for line in _table(runs) if style == "text" else ():
+        console.say(line)
+
+
+def _show(project: Project, name: str, style: str) -> None:
+    from dpipe.cli.past import past
+    from dpipe.runtime.record import read_run, resolve_run
+
+    run = read_run(resolve_run(project, name))
+    if style == "json":
+        console.say(json.dumps(_whole(run), indent=2))
+        return
+    for line in past(project, run, console.width()):
         console.say(line)
 
 
@@ -64,8 +74,13 @@ def _columns(run: Run) -> tuple[str, str, str]:
     program = console.escape(run.record.program) if run.record else ""
     if run.result is None:
         return program, "", ""
-    rows = amounts.count(sum(run.result.sinks.values()), "row")
-    return program, rows, amounts.duration(run.result.seconds)
+    return program, _rows(run.result.sinks), amounts.duration(run.result.seconds)
+
+
+def _rows(files: Mapping[str, int]) -> str:
+    """``46 rows``; a row may be in more than one file, so nothing is added up."""
+    rows = amounts.count(max(files.values(), default=0), "row")
+    return rows if len(files) < 2 else f"up to {rows} in {amounts.count(len(files), 'file')}"
 
 
 def _as_json(run: Run) -> dict[str, Any]:
@@ -77,13 +92,10 @@ def _as_json(run: Run) -> dict[str, Any]:
     }
 
 
-def _one(run: Path, style: str) -> Iterator[str]:
-    from dpipe.runtime.record import read_ledger, read_record, read_result
+def _whole(run: Run) -> dict[str, Any]:
+    """All that is known of a run; ``ledger`` is null where it did not come to its end."""
+    from dpipe.runtime.record import read_ledger, read_record
 
-    record, ledger, result = read_record(run), read_ledger(run), read_result(run)
-    if style == "json":
-        parts = {"record": record, "ledger": ledger, "result": result}
-        yield json.dumps({k: v.model_dump(mode="json") for k, v in parts.items()}, indent=2)
-        return
-    yield click.style(f"{record.program} {json.dumps(record.params)}", bold=True)
-    yield from summary(ledger.nodes, result.sinks, result.models, console.width())
+    read_record(run.path)
+    ledger = read_ledger(run.path).model_dump(mode="json") if run.result else None
+    return {**_as_json(run), "ledger": ledger}

@@ -166,7 +166,7 @@ class Run(Struct, frozen=True):
 
 def list_runs(project: Project) -> list[Run]:
     """The project's runs, the oldest first; a damaged one is listed as ``unreadable``."""
-    return sorted((_run(path) for path in _folders(project)), key=_age)
+    return sorted((read_run(path) for path in _folders(project)), key=_age)
 
 
 def resolve_run(project: Project, text: str) -> Path:
@@ -185,6 +185,20 @@ def resolve_run(project: Project, text: str) -> Path:
             f"`{text}` is the beginning of {len(found)} runs", hint=f"say which: {names}"
         )
     return found[0]
+
+
+def read_run(path: Path) -> Run:
+    """A run by its folder, with what can be read of it."""
+    # The lock is looked at first: a run that ends meanwhile has then left its result.
+    held = is_held(path / "lock")
+    try:
+        record = read_record(path)
+        result = read_result(path) if (path / "result.json").exists() else None
+    except UsageError:
+        return Run(path, "unreadable", None, None)
+    if result is not None:
+        return Run(path, result.status, record, result)
+    return Run(path, "running" if held else "cut off", record, None)
 
 
 def read_record(run: Path) -> RunRecord:
@@ -215,19 +229,6 @@ def _folders(project: Project) -> list[Path]:
     if not project.runs.is_dir():
         return []
     return [path for path in project.runs.iterdir() if not path.name.startswith(".")]
-
-
-def _run(path: Path) -> Run:
-    # The lock is looked at first: a run that ends meanwhile has then left its result.
-    held = is_held(path / "lock")
-    try:
-        record = read_record(path)
-        result = read_result(path) if (path / "result.json").exists() else None
-    except UsageError:
-        return Run(path, "unreadable", None, None)
-    if result is not None:
-        return Run(path, result.status, record, result)
-    return Run(path, "running" if held else "cut off", record, None)
 
 
 def _age(run: Run) -> tuple[str, str]:

@@ -168,6 +168,44 @@ def test_runs_are_listed_and_shown_again(dpipe: Dpipe, program: Path) -> None:
     assert (unknown.code, unknown.err.splitlines()[0]) == (2, "error: there is no run `19`")
 
 
+def test_a_run_is_shown_again_as_it_ended(dpipe: Dpipe, program: Path, asks: Path) -> None:
+    with Path("in.jsonl").open("a") as file:
+        file.write('{"text": 7}\n')
+    first, *told = dpipe("run", program).out.splitlines()
+    head, *lines = dpipe("runs", "last").out.splitlines()
+    assert head.split()[0] == "p.dpipe"
+    assert head.endswith(first.partition(": ")[2])
+    assert lines[:3] == ["  shortest = 3", '  word = "x"', "  loud = false"]
+    assert sorted(lines[3:]) == sorted(told)  # files stand in the order in which they came
+    assert "1 row failed; what and why is in out/all.rejects.jsonl" in "\n".join(told)
+    assert "up to 3 rows in 2 files" in dpipe("runs").out
+    dpipe("run", asks)
+    _, *told = dpipe("run", asks).out.splitlines()
+    assert dpipe("runs", "last").out.splitlines()[1:] == told
+    assert "writer was simulated" in told[-1]
+
+
+def test_a_run_that_was_cut_off_is_shown_with_what_it_told(dpipe: Dpipe, program: Path) -> None:
+    Path("in.jsonl").write_text('{"text": 7}\n')
+    dpipe("run", program, "--only", "out")
+    [folder] = Path(".dpipe/runs").iterdir()
+    (folder / "result.json").unlink()
+    (folder / "ledger.json").unlink()
+    done = dpipe("runs", "last")
+    assert (done.code, done.err) == (0, "")
+    told = done.out.splitlines()
+    assert told[0].startswith(f"p.dpipe  {folder.name}  20")
+    assert told[0].endswith("  cut off")
+    assert "1 row had failed:" in told
+    assert "  in.jsonl:1  docs: .text: expected str, found 7" in told
+    assert "after it began" in done.out
+    assert told[-1] == "  dpipe run p.dpipe"
+    kept = json.loads(dpipe("runs", "last", "--format", "json").out)
+    assert (kept["status"], kept["ledger"], kept["result"]) == ("cut off", None, None)
+    (folder / "events.jsonl").unlink()
+    assert "it left no event" in dpipe("runs", "last").out
+
+
 # -- params --------------------------------------------------------------------------------------
 
 
