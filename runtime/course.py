@@ -169,10 +169,11 @@ class Course(Struct, frozen=True):
         streams = {one.label: one.base for one in self._writings() if one.label not in paths}
         rejects = rejects_paths(single, folders | streams)
         earlier = self._earlier_outputs() if folders else []
+        within = None if self.frame.settings.allow_outside else self.frame.project.root
         for writing in self._writings():
             path = paths.get(writing.label)
             previous = [file for file in earlier if path and path.fields and path.writes(file)]
-            writing.open(path, rejects[writing.label], previous)
+            writing.open(path, rejects[writing.label], previous, within)
 
     def _earlier_outputs(self) -> list[Path]:
         """The files that the program's last complete run wrote."""

@@ -67,20 +67,27 @@ class Writing:
         self._groups: dict[Hashable, tuple[Values, list[Metric]]] = {}
         self._output: Output | Stream | None = None
 
-    def open(self, path: SinkPath | None, rejects: Path, previous: list[Path]) -> None:
+    def open(
+        self,
+        path: SinkPath | None,
+        rejects: Path,
+        previous: list[Path],
+        within: Path | None = None,
+    ) -> None:
         """Begin the files; ``previous`` are those of the sink's earlier run.
 
-        Without a path the rows go to the standard output.
+        All must lie below ``within``, links followed. Without a path the rows go to the
+        standard output.
         """
-        self._output = Stream(self._writer) if path is None else self._files(path, previous)
+        self._output = Stream(self._writer) if path is None else self._files(path, previous, within)
         self.rejects = Rejects(rejects)
         for values in self._known():
             self._group(values)
 
-    def _files(self, path: SinkPath, previous: list[Path]) -> Output:
+    def _files(self, path: SinkPath, previous: list[Path], within: Path | None) -> Output:
         folder = getattr(self._class, "FOLDER", False)
         partition = self._node.partition
-        return Output(self._writer, path.of, partition, previous, folder=folder)
+        return Output(self._writer, path.of, partition, previous, within, folder=folder)
 
     async def run(self, rows: AsyncIterator[Batch]) -> None:
         """Write all rows, then give the files their names."""

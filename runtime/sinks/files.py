@@ -202,12 +202,12 @@ class Output:
         return self._path_of(dict(zip(self._names, map(safe_name, values), strict=True)))
 
     def _begin(self, path: Path) -> Writer:
-        self._refuse_outside(path)
         out = PartialFolder(path, self._file) if self._folder else self._file(path)
         writer = self._writers[path] = self._writer(out)
         return writer
 
     def _file(self, path: Path) -> PartialFile:
+        self._refuse_outside(path)
         file = PartialFile(path, self._files)
         self._begun.append(path)
         return file
@@ -224,7 +224,7 @@ class Output:
         if self._within and not inside(path.parent, self._within):
             raise UsageError(
                 f"cannot write `{path}`: a link in it leads outside {self._within}",
-                hint="remove the link, or write elsewhere",
+                hint="remove the link, or add --allow-outside",
             )
 
 

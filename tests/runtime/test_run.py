@@ -284,6 +284,33 @@ def test_sinks_outside_the_project_may_be_allowed(folder: Folder, tmp_path: Path
     assert [file.path for file in result.outputs] == ["../beside.jsonl"]
 
 
+LINKED = HEAD + '\nsink out = docs | jsonl("out/{.text}/x.jsonl")\n'
+
+
+def test_a_link_in_a_partitions_path_leads_nowhere_outside(folder: Folder, tmp_path: Path) -> None:
+    inner, elsewhere = Folder(tmp_path / "inner"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    inner.rows("in.jsonl", [{"id": 1, "text": "a"}, {"id": 2, "text": "q"}])
+    (inner.root / "out").mkdir()
+    (inner.root / "out" / "q").symlink_to(elsewhere)
+    with pytest.raises(UsageError, match=r"cannot write `.*/out/q/x\.jsonl`: a link in it leads"):
+        inner.run(LINKED)
+    assert not list(elsewhere.iterdir())
+    assert inner.run(LINKED, allow_outside=True).status == "done"
+    assert [file.name for file in elsewhere.iterdir()] == ["x.jsonl"]
+
+
+def test_a_link_in_a_dataset_folder_leads_nowhere_outside(folder: Folder, tmp_path: Path) -> None:
+    inner, elsewhere = Folder(tmp_path / "inner"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    inner.rows("in.jsonl", [{"id": 1, "text": "a"}])
+    (inner.root / "out" / "ds").mkdir(parents=True)
+    (inner.root / "out" / "ds" / "data").symlink_to(elsewhere)
+    with pytest.raises(UsageError, match="a link in it leads outside"):
+        inner.run(HEAD + '\nsink out = docs | hf_dataset("out/ds")\n')
+    assert not list(elsewhere.iterdir())
+
+
 def test_a_wrong_key_stops_the_run_at_the_first_reply(folder: Folder) -> None:
     with serving(key="right") as server:
         program = PLAIN.replace(
