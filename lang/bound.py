@@ -336,7 +336,7 @@ class BoundStage:
     def _unlabelled(self, param: Param, arg: syntax.Arg) -> str | None:
         """The label of a bare field, where one may stand."""
         value = arg.value
-        bare = param.kind == "names" or self.spec.name == "keep"
+        bare = param.kind in ("names", "fields")
         if isinstance(value, syntax.FieldRef) and bare:
             return value.text
         if isinstance(value, syntax.BadExpr):
@@ -360,7 +360,12 @@ class BoundStage:
             self.bag.add("E0509", span, message)
 
 
-_EXAMPLES = {"fields": "a: …", "names": ".a", "constants": "train: 0.9, val: 0.1"}
+_EXAMPLES = {
+    "fields": ".a, b: …",
+    "labels": "a: …",
+    "names": ".a",
+    "constants": "train: 0.9, val: 0.1",
+}
 """What an argument with any label looks like."""
 
 

@@ -298,7 +298,7 @@ K_CENTER = Method(
 _STAGES = (
     Stage(
         "set",
-        (Param("fields", "fields", doc="each sees the row before the stage"),),
+        (Param("fields", "labels", doc="each sees the row before the stage"),),
         _set,
         "Adds fields, or replaces them.",
         row="R + each label, with the type of its expression; a field that R has keeps its place.",

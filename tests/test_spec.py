@@ -255,7 +255,7 @@ def is_planned_of(stage: str, param: str) -> bool:
     return re.search(rf"`{stage}` with [^,;]*`{param}:`", later) is not None
 
 
-FREE = frozenset({"fields", "names", "constants", "figures"})
+FREE = frozenset({"fields", "labels", "names", "constants", "figures"})
 """Kinds of parameters whose labels are the program's own."""
 
 
