@@ -264,17 +264,20 @@ def externs_page(kind: str, intro: str) -> Iterator[str]:
 READERS = """\
 # Readers
 
-What a `source` calls. Arguments may be given in order or by their labels. A reader whose signature
-ends in `-> { … }` gives rows of that type; the others give rows of the type that the source
-declares. The rules are under [Sources](../../SPEC.md#sources)."""
+What a `source` calls. Arguments may be given in order or by their labels; one with `= …` may be
+left out. `path` is a file, a folder, a glob, or a list of them, relative to the program. A reader
+whose signature ends in `-> { … }` gives rows of that type; the others give rows of the type that
+the source declares. The rules are under [Sources](../../SPEC.md#sources)."""
 
 WRITERS = """\
 # Writers
 
-What a `sink` ends with. The first parameter is what the writer is given per row: a field without
-`?` comes from an argument of its label or from the row's field of that name, one with `?` and
-`extra` from an argument only; `flow[{}]` is the whole row. The rules are under
-[Sinks](../../SPEC.md#sinks)."""
+What a `sink` ends with. The first parameter, `rows`, is what the writer is given per row; it is no
+argument itself. A field without `?` comes from an argument of its label or the row's field of
+that name, one with `?` and `extra` from an argument only; `flow[{}]` is the whole row. `reasoning`
+is put before the answer as a think block, `history` holds the turns before the last, and the fields
+of `extra` are added. `path` is relative to the program; `{.field}` in it writes a file for each
+value. The rules are under [Sinks](../../SPEC.md#sinks)."""
 
 AGGREGATES = """\
 # Aggregates

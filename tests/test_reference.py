@@ -54,9 +54,8 @@ def test_every_argument_is_explained() -> None:
 def test_links_lead_to_pages_and_headings() -> None:
     titles = re.findall(r"^#+ (.*)$", SPEC, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
-    planned = SPEC.partition("## Not yet in this release")[2].partition("\n## ")[0]
     for path in reference.FOLDER.glob("*.md"):
         for target in re.findall(r"\]\(([^)]+)\)", path.read_text("utf-8")):
             file, _, anchor = target.partition("#")
             assert (reference.FOLDER / file).exists(), target
-            assert not anchor or anchor in anchors or f"`{anchor}`" in planned, target
+            assert not anchor or anchor in anchors, target
