@@ -37,11 +37,11 @@ def find_inputs(paths: str | Sequence[str], base: Path, suffixes: Sequence[str] 
 
 def _find(path: str, base: Path, suffixes: Sequence[str]) -> list[Path]:
     place = base / path
-    if "\0" in path or not path.strip():
-        raise UsageError(f"`{path!r}` is no path", code="P0001")
-    if place.is_dir():
+    if not can_be(path) or not path.strip():
+        raise UsageError(f"{path!r} is no path", code="P0001")
+    if os.path.isdir(place):
         return _in_folder(path, place, suffixes)
-    if place.exists():
+    if os.path.exists(place):
         return [place]
     if _GLOB.search(path):
         return _matches(path, base)
@@ -50,7 +50,7 @@ def _find(path: str, base: Path, suffixes: Sequence[str]) -> list[Path]:
 
 def _nearby(place: Path) -> str | None:
     """The way out of a missing file: what its folder does hold, or that there is no folder."""
-    if not place.parent.is_dir():
+    if not os.path.isdir(place.parent):
         return f"the folder {place.parent} does not exist"
     names = sorted(each.name for each in place.parent.iterdir() if each.suffix == place.suffix)
     return f"its folder holds {', '.join(f'`{name}`' for name in names[:5])}" if names else None
@@ -79,6 +79,14 @@ def _files(names: Iterable[str]) -> list[Path]:
     return sorted(
         (Path(name) for name in names if os.path.isfile(name)), key=lambda path: path.parts
     )
+
+
+def can_be(path: str) -> bool:
+    """Whether a system can have such a path at all: no NUL in it, and no half of a character."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def inside(path: Path, project: Path) -> bool:

@@ -29,7 +29,7 @@ from dpipe.lang.graph import (
 from dpipe.runtime.errors import Misfit, NoValue, UsageError
 from dpipe.runtime.expressions import Expressions, parts_of
 from dpipe.runtime.fit import fit, from_text
-from dpipe.runtime.paths import inside
+from dpipe.runtime.paths import can_be, inside
 
 # -- settings ------------------------------------------------------------------------------------
 
@@ -383,7 +383,10 @@ def sink_path(node: SinkNode, expressions: Expressions) -> SinkPath | None:
     def path_of(values: Mapping[str, str]) -> Path:
         return Path(os.path.normpath(base / text(dict(values))))
 
-    return SinkPath(node.name, tuple(field.name for field in node.partition), path_of)
+    path = SinkPath(node.name, tuple(field.name for field in node.partition), path_of)
+    if not can_be(str(path.shown)):
+        raise UsageError(f"sink `{node.name}` would write {str(path.shown)!r}, which is no path")
+    return path
 
 
 def check_sinks(
