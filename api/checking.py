@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,8 +93,8 @@ def programs_in(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def _programs(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        if not path.exists():
+    if not os.path.isdir(path):
+        if not os.path.exists(path):
             raise UsageError(f"no file `{path}`", hint=_near(path))
         yield path
         return
@@ -111,6 +112,9 @@ def _near(path: Path) -> str | None:
     """A hint at the program that was meant, where one beside it has nearly that name."""
     from dpipe.lang.spell import nearest
 
-    beside = [file.name for file in path.parent.glob("*.dpipe")] if path.parent.is_dir() else []
+    if not os.path.isdir(path.parent):
+        return None
+    files = path.parent.glob("*.dpipe")
+    beside = [file.name for file in files if not _hidden(file, path.parent) and file.is_file()]
     name = nearest(path.name, beside) or nearest(f"{path.name}.dpipe", beside)
     return f"did you mean `{path.parent / name}`?" if name else None

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 def read_text(file: Path) -> str:
     """A program's text as it is in its file; raises ``UsageError`` where it cannot be read."""
+    from dpipe.project import read_file
     from dpipe.runtime.errors import UsageError
 
     try:
-        return decoded(file.read_bytes(), str(file))
+        return decoded(read_file(file), str(file))
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
         raise UsageError(f"cannot read `{file}`: {reason}") from None

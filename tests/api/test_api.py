@@ -50,6 +50,11 @@ def test_check_gives_findings_as_values(program: Path) -> None:
     assert "the row has no field `m`" in str(result)
 
 
+def test_what_names_no_file_is_a_usage_error() -> None:
+    with pytest.raises(dpipe.UsageError, match="no file `a"):
+        dpipe.check("a\0b")
+
+
 def test_compile_gives_the_graph(program: Path) -> None:
     compiled = dpipe.compile(program)
     assert compiled.graph is not None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,48 @@ def test_what_only_informs_is_shown_on_request(dpipe: Dpipe, tmp_path: Path) -> 
     assert done.code == 0
     assert "info[W0601]" in done.out
     assert done.out.splitlines()[-1] == "0 errors, 0 warnings, 1 note in 1 file"
+
+
+@pytest.mark.parametrize("name", ["\\u{0}", "\\u{d800}", "a" * 5000])
+def test_an_import_with_no_file_s_name_is_a_finding(
+    dpipe: Dpipe, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "p.dpipe").write_text(f'dpipe 1\nimport "{name}" as e\n')
+    done = dpipe("check", "p.dpipe", "--format", "short")
+    assert done.code == 1
+    assert done.out.startswith("p.dpipe:2:8: E")
+    assert "bug" not in done.err
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a" * 5000 + "/b"])
+def test_what_names_no_file_is_a_usage_error(dpipe: Dpipe, name: str) -> None:
+    done = dpipe("check", name)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: no file `a")
+
+
+def test_what_is_no_ordinary_file_is_not_waited_for(dpipe: Dpipe, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "f.dpipe")
+    done = dpipe("check", "f.dpipe")
+    assert done.code == 1
+    assert "error[E0004]: cannot read `f.dpipe`: not an ordinary file" in done.out
+    assert "cannot read `f.dpipe`: not an ordinary file" in dpipe("fmt", "f.dpipe").err
+    assert "cannot read `/dev/zero`: not an ordinary file" in dpipe("check", "/dev/zero").out
+
+
+def test_a_file_that_is_far_too_large_is_a_finding(dpipe: Dpipe, tmp_path: Path) -> None:
+    with (tmp_path / "big.dpipe").open("wb") as file:
+        file.truncate(1 << 40)
+    done = dpipe("check", "big.dpipe")
+    assert done.code == 1
+    assert "cannot read `big.dpipe`: larger than 16 mib" in done.out
+
+
+@pytest.mark.parametrize("name", ["bad", "dpipe", "hidden"])
+def test_the_state_folder_and_hidden_files_are_never_guessed(
+    dpipe: Dpipe, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / ".dpipe").mkdir()
+    (tmp_path / ".hidden.dpipe").touch()
+    done = dpipe("check", name)
+    assert done.err == f"error: no file `{name}`\n"
