@@ -11,15 +11,14 @@ from msgspec.structs import replace
 
 from dpipe.lang import graph, syntax
 from dpipe.lang.calls import Calls
-from dpipe.lang.compare import Comparisons
 from dpipe.lang.diagnostics import Edit, Fix, Label
 from dpipe.lang.env import Env, Facts, Path, Typed, facts_when, path_of
 from dpipe.lang.names import Decl, Names, misspelt
+from dpipe.lang.operators import Operators, literal_type
 from dpipe.lang.source import Span
 from dpipe.lang.spell import nearest
 from dpipe.lang.types import (
     BOOL,
-    FLOAT,
     INT,
     JSON,
     NEVER,
@@ -34,9 +33,6 @@ from dpipe.lang.types import (
     Int,
     Json,
     List,
-    Never,
-    Null,
-    Optional,
     Record,
     Secret,
     Str,
@@ -65,10 +61,10 @@ class Expressions:
         self.defs: dict[str, graph.Def] = {}
         self.defaults: dict[str, graph.Expr | None] = {}
         self.calls = Calls(self)
-        self.comparisons = Comparisons(self.bag)
+        self.operators = Operators(self)
         self._params: dict[tuple[str, str], Typed] = {}
         self._open: list[tuple[str, str]] = []
-        self._places: dict[Path, Type] = {}
+        self.places: dict[Path, Type] = {}
 
     # -- the ways in -----------------------------------------------------------------------------
 
@@ -84,7 +80,9 @@ class Expressions:
         Whether a setting lies in a range is seen when the run starts, not here.
         """
         found = self.of(node, env.constant())
-        literal = isinstance(found.expr, graph.Const) and found.type == _literal(found.expr.value)
+        literal = isinstance(found.expr, graph.Const) and found.type == literal_type(
+            found.expr.value
+        )
         self.need(found, wanted if literal else without_ranges(wanted), what)
         return found
 
@@ -99,7 +97,7 @@ class Expressions:
         elif may_be_null(found.type) and fits(required(found.type), wanted):
             self.may_be_null(found)
         elif isinstance(wanted, Enum) and isinstance(found.type, Enum):
-            self.comparisons.not_members(found, wanted)
+            self.operators.comparisons.not_members(found, wanted)
         else:
             self.bag.add(
                 code,
@@ -128,7 +126,7 @@ class Expressions:
         """The expression; ``wanted`` only helps lambdas and empty lists, it is not enforced."""
         match node:
             case syntax.Literal(value=value):
-                return Typed(graph.Const(value), _literal(value), node.span)
+                return Typed(graph.Const(value), literal_type(value), node.span)
             case syntax.StringExpr():
                 return self._string(node, env)
             case syntax.NameRef():
@@ -142,9 +140,9 @@ class Expressions:
             case syntax.Index():
                 return self._index(node, env)
             case syntax.Binary():
-                return self._binary(node, env)
+                return self.operators.binary(node, env)
             case syntax.Unary():
-                return self._unary(node, env)
+                return self.operators.unary(node, env)
             case syntax.If():
                 return self._if(node, env)
             case syntax.ListExpr(items=items):
@@ -163,7 +161,7 @@ class Expressions:
     def test(self, node: syntax.Expr, env: Env, what: str) -> tuple[Typed, Facts]:
         """A condition, and what is known where it holds."""
         found = self.expect(node, env, BOOL, what)
-        return found, facts_when(found.expr, self._places, True)
+        return found, facts_when(found.expr, self.places, True)
 
     def function(self, node: syntax.Expr, env: Env, takes: Type, wanted: Type, what: str) -> Typed:
         """A lambda whose value is of type ``takes``; its type is the body's."""
@@ -187,7 +185,7 @@ class Expressions:
         path = path_of(typed.expr)
         if path is None:
             return typed
-        self._places[path] = typed.type
+        self.places[path] = typed.type
         return replace(typed, type=env.facts[path]) if path in env.facts else typed
 
     def _name(self, node: syntax.NameRef, env: Env) -> Typed:
@@ -413,129 +411,11 @@ class Expressions:
             suggestions=[near] if near else [],
         )
 
-    # -- operators -------------------------------------------------------------------------------
-
-    def _binary(self, node: syntax.Binary, env: Env) -> Typed:
-        match node.op:
-            case "and" | "or":
-                return self._logic(node, env)
-            case "??":
-                return self._coalesce(node, env)
-            case "..":
-                self.bag.add("E0113", node.span, "a range stands behind `in` or inside `[ ]`")
-                return self.unknown(node)
-            case "in":
-                return self._in(node, env)
-            case "==" | "!=" | "<" | "<=" | ">" | ">=":
-                left, right = self.of(node.left, env), self.of(node.right, env)
-                self.comparisons.check(node, left, right, self)
-                return Typed(graph.Binary(node.op, left.expr, right.expr), BOOL, node.span)
-        return self._arithmetic(node, env)
-
-    def _logic(self, node: syntax.Binary, env: Env) -> Typed:
-        left = self.expect(node.left, env, BOOL, f"`{node.op}`")
-        known = facts_when(left.expr, self._places, node.op == "and")
-        right = self.expect(node.right, env.knowing(known), BOOL, f"`{node.op}`")
-        return Typed(graph.Binary(node.op, left.expr, right.expr), BOOL, node.span)
-
-    def _coalesce(self, node: syntax.Binary, env: Env) -> Typed:
-        left, right = self.of(node.left, env), self.of(node.right, env)
-        if not isinstance(left.type, Optional | Null | Json | Unknown):
-            self.bag.add(
-                "W0304",
-                node.op_span,
-                f"{show_short(left.type)} is never null: what follows `??` is not used",
-            )
-        kept = NEVER if isinstance(left.type, Null) else required(left.type)
-        type = widen(kept, right.type)
-        if isinstance(left.type, Json):
-            type = JSON
-        return Typed(graph.Binary("??", left.expr, right.expr), type, node.span)
-
-    def _in(self, node: syntax.Binary, env: Env) -> Typed:
-        left = self.of(node.left, env)
-        if isinstance(node.right, syntax.Binary) and node.right.op == "..":
-            right = self._range(node.right, env)
-            if not isinstance(required(left.type), Int | Float | Unknown | Json):
-                self.bag.add(
-                    "E0303",
-                    left.span,
-                    f"`in` a range needs a number, found {show_short(left.type)}",
-                )
-            return Typed(graph.Binary("in", left.expr, right), BOOL, node.span)
-        found = self.of(node.right, env)
-        if isinstance(found.type, List):
-            self.comparisons.members(left, node.right, found)
-        elif not isinstance(found.type, Unknown | Json | Never):
-            hint = "to look inside a text, write `contains(text, part)`"
-            self.bag.add(
-                "E0303",
-                found.span,
-                f"`in` needs a list or a range, found {show_short(found.type)}",
-                help=hint if isinstance(found.type, Str | Enum) else None,
-            )
-        return Typed(graph.Binary("in", left.expr, found.expr), BOOL, node.span)
-
-    def _range(self, node: syntax.Binary, env: Env) -> graph.Range:
-        low = self.expect(node.left, env, FLOAT, "a range")
-        high = self.expect(node.right, env, FLOAT, "a range")
-        match low.expr, high.expr:
-            case graph.Const(int() | float() as a), graph.Const(int() | float() as b) if a > b:
-                self.bag.add("E0305", node.span, "empty range", help=f"write `{b}..{a}`")
-        return graph.Range(low.expr, high.expr)
-
-    def _arithmetic(self, node: syntax.Binary, env: Env) -> Typed:
-        left, right = self.of(node.left, env), self.of(node.right, env)
-        expr = graph.Binary(node.op, left.expr, right.expr)
-        usable = [self._operand(side, node) for side in (left, right)]
-        if not all(usable):
-            return Typed(expr, UNKNOWN, node.span)
-        type = _sum_type(node.op, left.type, right.type)
-        if type is None:
-            help = 'put values into a text with braces: `"{.a} and {.b}"`'
-            mixed = isinstance(left.type, Str | Enum) != isinstance(right.type, Str | Enum)
-            self.bag.add(
-                "E0303",
-                node.op_span,
-                f"`{node.op}` cannot take {show_short(left.type)} and {show_short(right.type)}",
-                help=help if node.op == "+" and mixed else None,
-            )
-            return Typed(expr, UNKNOWN, node.span)
-        return Typed(expr, type, node.span)
-
-    def _operand(self, side: Typed, node: syntax.Binary) -> bool:
-        if may_be_null(side.type):
-            self.may_be_null(side)
-            return False
-        if isinstance(side.type, Secret):
-            self.bag.add("E0607", side.span, "a secret cannot be put into a text")
-            return False
-        if isinstance(side.type, Json):
-            self.bag.add(
-                "E0303",
-                side.span,
-                f"`{node.op}` cannot take json",
-                help="convert it first: `int(x)`, `float(x)` or `str(x)`",
-            )
-            return False
-        return not isinstance(side.type, Unknown)
-
-    def _unary(self, node: syntax.Unary, env: Env) -> Typed:
-        if node.op == "not":
-            operand = self.expect(node.operand, env, BOOL, "`not`")
-            return Typed(graph.Unary("not", operand.expr), BOOL, node.span)
-        operand = self.expect(node.operand, env, FLOAT, "`-`")
-        match operand.expr, operand.type:
-            case graph.Const(int() | float() as value), _:
-                return Typed(graph.Const(-value), _literal(-value), node.span)
-            case expr, Int():
-                return Typed(graph.Unary("-", expr), INT, node.span)
-            case expr, _:
-                return Typed(graph.Unary("-", expr), FLOAT, node.span)
+    # -- conditions and parts -------------------------------------------------------------------
 
     def _if(self, node: syntax.If, env: Env) -> Typed:
         test, known = self.test(node.test, env, "`if`")
-        against = facts_when(test.expr, self._places, False)
+        against = facts_when(test.expr, self.places, False)
         then = self.of(node.then, env.knowing(known))
         otherwise = self.of(node.otherwise, env.knowing(against))
         expr = graph.If(test.expr, then.expr, otherwise.expr)
@@ -547,7 +427,7 @@ class Expressions:
             self.may_be_null(of)
             of = replace(of, type=UNKNOWN)
         if isinstance(node.index, syntax.Binary) and node.index.op == "..":
-            at: graph.Expr = self._range(node.index, env)
+            at: graph.Expr = self.operators.range(node.index, env)
             part = STR if isinstance(of.type, Enum) else of.type
             expr = graph.Index(of.expr, at)
             return Typed(expr, self._indexable(of, part, STR), node.span)
@@ -597,34 +477,6 @@ def _common(types: Iterable[Type]) -> Type:
     for type in types:
         found = widen(found, type)
     return found
-
-
-def _literal(value: object) -> Type:
-    match value:
-        case bool():
-            return BOOL
-        case int():
-            return Int(value, value)
-        case float():
-            return Float(value, value)
-        case _:
-            return NULL
-
-
-def _sum_type(op: str, left: Type, right: Type) -> Type | None:
-    """The type of ``left op right`` for required operands, None where there is none."""
-    numbers = isinstance(left, Int | Float) and isinstance(right, Int | Float)
-    if numbers and op == "/":
-        return FLOAT
-    if numbers:
-        return INT if isinstance(left, Int) and isinstance(right, Int) else FLOAT
-    if op != "+":
-        return None
-    if isinstance(left, Str | Enum) and isinstance(right, Str | Enum):
-        return STR
-    if isinstance(left, List) and isinstance(right, List):
-        return List(widen(left.of, right.of))
-    return None
 
 
 def _conversion(found: Type, wanted: Type) -> str | None:
