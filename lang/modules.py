@@ -76,21 +76,8 @@ def _without_broken(tree: syntax.Module, found: Bag) -> syntax.Module:
 def _broken(item: syntax.Item) -> syntax.Item:
     if isinstance(item, syntax.BadItem | syntax.TestItem | syntax.Import):
         return item
-    kind = item.kind if isinstance(item, syntax.ExternItem) else _KINDS.get(type(item))
+    kind = item.kind if isinstance(item, syntax.ExternItem) else syntax.KEYWORDS.get(type(item))
     return syntax.BadItem(kind=kind, name=item.name, span=item.span)
-
-
-_KINDS: dict[type[syntax.Node], str] = {
-    syntax.ParamItem: "param",
-    syntax.ModelItem: "model",
-    syntax.TypeItem: "type",
-    syntax.PromptItem: "prompt",
-    syntax.SourceItem: "source",
-    syntax.FlowItem: "flow",
-    syntax.SinkItem: "sink",
-    syntax.PipeItem: "pipe",
-    syntax.DefItem: "def",
-}
 
 
 class _Loader:

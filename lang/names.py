@@ -32,18 +32,12 @@ Declaration: TypeAlias = (
 )
 
 KINDS: dict[type[syntax.Node], str] = {
-    syntax.ParamItem: "param",
-    syntax.ModelItem: "model",
-    syntax.TypeItem: "type",
-    syntax.PromptItem: "prompt",
-    syntax.SourceItem: "source",
-    syntax.FlowItem: "flow",
-    syntax.SinkItem: "sink",
-    syntax.PipeItem: "pipe",
+    **syntax.KEYWORDS,
     syntax.DefItem: "function",
     syntax.Import: "module",
-    syntax.BadItem: "declaration",
 }
+"""What a declaration is, in the user's words."""
+
 _EXTERN = {"def": "function"}
 
 

@@ -324,6 +324,20 @@ Item: TypeAlias = (
 )  # fmt: skip
 
 
+KEYWORDS: dict[type[Node], str] = {
+    ParamItem: "param",
+    ModelItem: "model",
+    TypeItem: "type",
+    PromptItem: "prompt",
+    SourceItem: "source",
+    FlowItem: "flow",
+    SinkItem: "sink",
+    PipeItem: "pipe",
+    DefItem: "def",
+}
+"""The word that each declaration begins with."""
+
+
 class Module(Node, frozen=True):
     """One file. ``edition`` is None where the ``dpipe N`` line is missing or bad."""
 
