@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import Struct
-from msgspec.structs import astuple, replace
 
 from dpipe.lang import graph, syntax
 from dpipe.lang.answers import Answers
 from dpipe.lang.diagnostics import Bag
+from dpipe.lang.draws import numbered
 from dpipe.lang.expressions import Expressions
 from dpipe.lang.externs import Externs
 from dpipe.lang.flows import Flows
@@ -66,7 +64,7 @@ class Checker:
         for file in self.program.modules:
             for decl in self._declarations(file):
                 self._declare(decl)
-        nodes = _numbered(self.flows.nodes, needed)
+        nodes = numbered(self.flows.nodes, needed)
         tests = self._tests(nodes)
         rows = tuple(sorted(self.flows.rows, key=lambda row: row.span))
         program = self._graph(nodes[:needed])
@@ -125,36 +123,3 @@ class Checker:
 def check_program(program: Program, bag: Bag) -> Checked:
     """Check a program; everything that is wrong goes to the bag."""
     return Checker(program, bag).run()
-
-
-# -- which of the program's asks of a prompt a stage is ------------------------------------------
-
-
-def _numbered(nodes: Sequence[graph.Node], needed: int) -> tuple[graph.Node, ...]:
-    """Count the asks of each prompt in the order of the text, not of the graph.
-
-    Those among the first ``needed`` nodes come before all others: what no sink reads, and only
-    a test may, changes no number of theirs.
-    """
-    numbered = list(nodes)
-    counts: dict[str, int] = {}
-    asks = [at for at, node in enumerate(nodes) if isinstance(node, graph.StageNode)]
-    for at in sorted(asks, key=lambda at: (at >= needed, astuple(nodes[at].place))):
-        node = nodes[at]
-        assert isinstance(node, graph.StageNode)
-        prompt = node.args.get("prompt")
-        if isinstance(prompt, graph.PromptCall | graph.PromptChoice):
-            args = {**node.args, "prompt": _number(prompt, counts)}
-            numbered[at] = replace(node, args=args)
-    return tuple(numbered)
-
-
-def _number(
-    asked: graph.PromptCall | graph.PromptChoice, counts: dict[str, int]
-) -> graph.PromptCall | graph.PromptChoice:
-    if isinstance(asked, graph.PromptCall):
-        ordinal = counts.get(asked.prompt, 0)
-        counts[asked.prompt] = ordinal + 1
-        return replace(asked, ordinal=ordinal)
-    then, otherwise = _number(asked.then, counts), _number(asked.otherwise, counts)
-    return replace(asked, then=then, otherwise=otherwise)
