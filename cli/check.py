@@ -38,7 +38,7 @@ def command(
     paths = paths or (".",)
     if fix:
         for line in fix_files(paths):
-            console.say(f"fixed {line}", err=True)
+            console.say(f"fixed {console.escape(line)}", err=True)
     result = dpipe.check(*paths)
     if types:
         for line in (line for compiled in result.programs for line in row_lines(compiled)):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+if TYPE_CHECKING:
+    from dpipe.runtime.errors import UsageError
+
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _LONGEST_LINE = 100
 REPORT_TO = "the project's issue tracker"
@@ -52,15 +58,45 @@ def width() -> int:
 
 def say(text: str = "", *, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
-    click.echo(text, file=stream, color=has_colour(stream))
+    write(f"{text}\n", stream, color=has_colour(stream))
+
+
+def write(text: str, stream: TextIO, *, color: bool = True) -> None:
+    """Print text as it is; raises ``UsageError`` where the standard output takes no more.
+
+    A reader that went away changes nothing: what is left to say goes nowhere.
+    """
+    try:
+        click.echo(text, file=stream, nl=False, color=color)
+    except OSError as error:
+        silence(stream)
+        if stream is sys.stdout and error.errno != errno.EPIPE:
+            raise output_failed(error) from None
+
+
+def output_failed(error: OSError) -> UsageError:
+    from dpipe.runtime.errors import UsageError
+
+    return UsageError(f"the standard output cannot be written: {error.strerror}")
+
+
+def silence(stream: TextIO) -> None:
+    """Let what is written go nowhere, also what the interpreter writes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def tell_error(message: str, *, code: str | None = None, hint: str | None = None) -> None:
     """A failure in the shape of a diagnostic: the fact, then the way out."""
+    message, hint = _lines(message), hint and _lines(hint)
     head = click.style(f"error[{code}]" if code else "error", fg="red", bold=True)
     say(f"{head}{click.style(f': {message}', bold=True)}", err=True)
     if hint:
         say(f"  {click.style('= help:', fg='cyan')} {hint}", err=True)
+
+
+def _lines(text: str) -> str:
+    """Text of one or more lines, each made harmless."""
+    return "\n".join(map(escape, text.split("\n")))
 
 
 def tell_usage(error: click.UsageError) -> None:
@@ -82,8 +118,3 @@ def tell_bug(error: Exception) -> None:
         f"dpipe has a bug: {type(error).__name__}",
         hint=f"what happened is in {file.name}; please send it to {REPORT_TO} with your program",
     )
-
-
-def close_quietly() -> None:
-    """Nobody reads what is written: keep the interpreter from saying so at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -46,7 +46,7 @@ def command(paths: tuple[str, ...], only_check: bool, diff: bool) -> int:
             console.say(_diff(each))
     elif only_check:
         for each in changed:
-            console.say(f"would change {each.name}")
+            console.say(f"would change {console.escape(each.name)}")
     else:
         _write(done)
     if len(done) < len(texts):
@@ -86,10 +86,10 @@ def _formatted(name: str, text: str) -> _Formatted | None:
 def _write(done: list[_Formatted]) -> None:
     for each in done:
         if each.name == STDIN:
-            click.echo(each.after, nl=False)
+            console.write(each.after, sys.stdout)
         elif each.changed:
             Path(each.name).write_text(each.after, encoding="utf-8", newline="\n")
-            console.say(f"formatted {each.name}")
+            console.say(f"formatted {console.escape(each.name)}")
     if not any(each.changed or each.name == STDIN for each in done) and done:
         console.say(f"{amounts.count(len(done), 'file')} left as {_pronoun(len(done))}")
 
@@ -99,8 +99,9 @@ def _pronoun(count: int) -> str:
 
 
 def _diff(each: _Formatted) -> str:
+    name = console.escape(each.name)
     lines = difflib.unified_diff(
-        each.before.splitlines(), each.after.splitlines(), each.name, each.name, lineterm="", n=2
+        each.before.splitlines(), each.after.splitlines(), name, name, lineterm="", n=2
     )
     return "\n".join(_coloured(line) for line in lines)
 

@@ -28,6 +28,6 @@ def command(folder: Path) -> None:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-        console.say(f"wrote {file}")
-    program = folder / PROGRAM
+        console.say(f"wrote {console.escape(str(file))}")
+    program = console.escape(str(folder / PROGRAM))
     console.say(f"\nnext: dpipe check {program}\n      dpipe run {program}")

@@ -54,7 +54,8 @@ class Plain:
     def __call__(self, event: events.AnyEvent) -> None:
         self.now(event)
         if isinstance(event, events.Stopping):
-            console.say(f"stopping: {event.reason}; waiting for what is under way", err=True)
+            reason = console.escape(event.reason)
+            console.say(f"stopping: {reason}; waiting for what is under way", err=True)
         elif isinstance(event, events.Progress) and event.elapsed - self.told >= _EVERY:
             self.told = event.elapsed
             console.say(one_line(self.now), err=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -83,6 +85,14 @@ def app(ctx: click.Context, /, color: str) -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command; the exit code. What goes wrong is told on standard error."""
+    code = _run(args)
+    if args is None:
+        # This process has only to leave, and the code to say how it went.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return code
+
+
+def _run(args: Sequence[str] | None) -> int:
     try:
         return int(app.main(args, prog_name="dpipe", standalone_mode=False) or 0)
     except NoArgsIsHelpError as error:
@@ -96,9 +106,6 @@ def main(args: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.Abort:
         return INTERRUPTED
-    except BrokenPipeError:
-        console.close_quietly()
-        return 0
     except Exception as error:
         return _failed(error)
 
@@ -116,6 +123,13 @@ def _failed(error: Exception) -> int:
     if isinstance(error, DpipeError):
         console.tell_error(str(error))
         return error.exit_code
+    if isinstance(error, OSError) and error.filename is not None:
+        console.tell_error(f"`{error.filename}`: {(error.strerror or 'cannot be used').lower()}")
+        return UsageError.exit_code
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        console.silence(sys.stdout)
+        console.tell_error(console.output_failed(error).message)
+        return UsageError.exit_code
     console.tell_bug(error)
     return INTERNAL_ERROR
 

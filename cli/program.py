@@ -54,7 +54,9 @@ def tell_findings(
     from dpipe.lang.render import render
 
     text = render(findings, sources, style, console.has_colour(stream))
-    click.echo(text.rstrip("\n"), file=stream, color=True)
+    # What of a name is no UTF-8 is escaped as JSON does it, which suits every format.
+    text = text.encode("utf-8", "backslashreplace").decode()
+    console.write(text.rstrip("\n") + "\n", stream)
 
 
 def row_lines(compiled: Compiled) -> Iterator[str]:
@@ -69,4 +71,4 @@ def row_lines(compiled: Compiled) -> Iterator[str]:
 
 
 def _place(compiled: Compiled, span: Span) -> str:
-    return f"{span.file}:{compiled.sources[span.file].position(span.start).line}"
+    return f"{console.escape(span.file)}:{compiled.sources[span.file].position(span.start).line}"

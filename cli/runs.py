@@ -44,7 +44,7 @@ def command(run: str | None, folder: Path, style: str) -> None:
     if style == "json":
         console.say(json.dumps([_as_json(each) for each in runs], indent=2))
     elif not runs:
-        console.say(f"no run is recorded in {project.state}")
+        console.say(f"no run is recorded in {console.escape(str(project.state))}")
     for line in _table(runs) if style == "text" else ():
         console.say(line)
 

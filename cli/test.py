@@ -97,7 +97,7 @@ def _run(
 
 def _tell(file: Path, results: Sequence[TestResult]) -> None:
     if results:
-        console.say(click.style(str(file), bold=True))
+        console.say(click.style(console.escape(str(file)), bold=True))
     for line in (line for result in results for line in verdict(result, console.width())):
         console.say(line)
 

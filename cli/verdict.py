@@ -37,7 +37,7 @@ def _failure(failure: Failure, width: int) -> Iterator[str]:
     facts = [failure.message] if failure.message else []
     if failure.expect is not None:
         facts.insert(0, f"expect: {failure.expect}")
-    yield click.style(str(failure.place), dim=True)
+    yield click.style(escape(str(failure.place)), dim=True)
     for fact in facts:
         yield f"  {click.style(escape(fact), bold=True)}"
     if failure.hint:

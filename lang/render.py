@@ -84,7 +84,7 @@ class _Text:
         lines = [f"{head}: {self.paint(_escaped(finding.message), '1')}"]
         source = self.sources.get(finding.span.file)
         if source is None:
-            lines.append(f"  --> {finding.span.file}")
+            lines.append(f"  --> {_escaped(finding.span.file)}")
         else:
             lines += self.excerpt(source, finding, hue)
         if finding.help:
@@ -104,7 +104,7 @@ class _Text:
         position = source.position(finding.span.start)
         bar = self.paint("|", "1;34")
         arrow = self.paint("-->", "1;34")
-        place = f"{source.file}:{position.line}:{position.column}"
+        place = f"{_escaped(source.file)}:{position.line}:{position.column}"
         lines = [f"{' ' * width}{arrow} {place}", f"{' ' * width} {bar}"]
         before = 0
         for number, marks in self.marked(source, finding):
@@ -143,11 +143,11 @@ class _Text:
 
     def elsewhere(self, width: int, label: Label) -> str:
         other = self.sources.get(label.span.file)
-        place = label.span.file
+        place = _escaped(label.span.file)
         if other is not None:
             position = other.position(label.span.start)
             place = f"{place}:{position.line}:{position.column}"
-        return f"{' ' * width} {self.paint('=', '1;34')} {place}: {label.message}"
+        return f"{' ' * width} {self.paint('=', '1;34')} {place}: {_escaped(label.message)}"
 
 
 class _Mark:
@@ -242,15 +242,15 @@ def _short(finding: Diagnostic, sources: Mapping[str, Source]) -> str:
 def _place(span: Span, sources: Mapping[str, Source]) -> str:
     source = sources.get(span.file)
     if source is None:
-        return span.file
+        return _escaped(span.file)
     position = source.position(span.start)
-    return f"{span.file}:{position.line}:{position.column}"
+    return f"{_escaped(span.file)}:{position.line}:{position.column}"
 
 
 def _github(finding: Diagnostic, sources: Mapping[str, Source]) -> str:
     """A workflow command; columns count only while the span stays on its line."""
     level = {"error": "error", "warning": "warning", "info": "notice"}[finding.severity]
-    fields = {"title": f"dpipe ({finding.code})", "file": finding.span.file}
+    fields = {"title": f"dpipe ({finding.code})", "file": _escaped(finding.span.file)}
     source = sources.get(finding.span.file)
     if source is not None:
         start, end = source.position(finding.span.start), source.position(finding.span.end)
@@ -262,6 +262,7 @@ def _github(finding: Diagnostic, sources: Mapping[str, Source]) -> str:
             fields["endLine"] = str(end.line)
     described = ",".join(f"{key}={_property(value)}" for key, value in fields.items())
     message = f"{finding.message}\n{finding.help}" if finding.help else finding.message
+    message = "\n".join(map(_escaped, message.split("\n")))
     return f"::{level} {described}::{_data(message)}"
 
 
@@ -424,7 +425,7 @@ def _sarif_fix(fix: Fix, sources: Mapping[str, Source]) -> dict[str, Any]:
 def _uri(file: str) -> str:
     from urllib.parse import quote
 
-    return quote(file.replace("\\", "/"))
+    return quote(file.replace("\\", "/"), errors="surrogateescape")
 
 
 def _fingerprint(finding: Diagnostic, sources: Mapping[str, Source]) -> str:
