@@ -28,20 +28,31 @@ from dpipe.lang.graph import (
 from dpipe.runtime import content
 from dpipe.runtime.asking import Answering
 from dpipe.runtime.endpoints import models_in
-from dpipe.runtime.errors import UsageError
+from dpipe.runtime.errors import NoValue, UsageError
 from dpipe.runtime.executor import Check, Concat, Feed, Part
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.figures import Vectors
 from dpipe.runtime.fit import fitter
-from dpipe.runtime.plan import SinkPath, Wiring, check_sinks, check_sources, folder_of, sink_path
-from dpipe.runtime.python import load
+from dpipe.runtime.places import (
+    SinkPath,
+    all_written,
+    check_sinks,
+    check_sources,
+    folder_of,
+    sink_path,
+)
+from dpipe.runtime.plan import Wiring
+from dpipe.runtime.python import file_of, load
 from dpipe.runtime.record import Project
-from dpipe.runtime.settings import Settings
+from dpipe.runtime.settings import FILE, Settings
 from dpipe.runtime.sources.base import Context, Source, open_source
 from dpipe.runtime.stages import STAGES, ask, loop
 from dpipe.runtime.stages.base import Step, Task
 from dpipe.runtime.stages.context import StageContext
+from dpipe.runtime.trust import targets
 from dpipe.runtime.writing import Told, Writing
+
+SCRIPTED = "scripted:"
 
 
 class Frame(Struct, frozen=True):
@@ -64,27 +75,69 @@ class Frame(Struct, frozen=True):
 
 
 class Inputs(Struct, frozen=True):
-    """The opened sources by their nodes, and where the sinks that write files will by theirs."""
+    """The opened sources by their nodes, and where the sinks that write files will by theirs.
+
+    ``rejects`` are those of all sinks, by name.
+    """
 
     sources: Mapping[int, Source]
     sinks: Mapping[int, SinkPath]
+    rejects: Mapping[str, Path] = {}
 
 
-def open_inputs(frame: Frame) -> Inputs:
-    """Find all that is read, and see that nothing of it is written; touches no content."""
+def open_inputs(frame: Frame, spared: Mapping[Path, str] | None = None) -> Inputs:
+    """Find all that is read, and see that nothing of it is written; touches no content.
+
+    ``spared`` are other files that are not to be written over, and what each is.
+    """
     sources: dict[int, Source] = {}
     files: dict[str, tuple[Path, ...]] = {}
     sinks: dict[int, SinkPath] = {}
+    outputs: dict[str, SinkPath | Path] = {}
     for index, node in frame.nodes():
         if isinstance(node, SourceNode):
             sources[index] = _source(node, frame)
             files[node.name] = sources[index].files
-        elif isinstance(node, SinkNode) and (path := sink_path(node, frame.expressions)):
-            sinks[index] = path
+        elif isinstance(node, SinkNode):
+            folder = getattr(load(node.target), "FOLDER", False)
+            if path := sink_path(node, frame.expressions, folder=folder):
+                sinks[index] = path
+            outputs[node.name] = path or folder_of(node)
     allowed = frame.settings.allow_outside
+    written = all_written(outputs)
+    read = {file: f"which source `{name}` reads" for name in files for file in files[name]}
     check_sources(files, frame.project.root, allow_outside=allowed)
-    check_sinks(list(sinks.values()), files, frame.project.root, allow_outside=allowed)
-    return Inputs(sources, sinks)
+    check_sinks(
+        written,
+        {**(spared or {}), **dict(_own_files(frame)), **read},
+        frame.project.root,
+        allow_outside=allowed,
+    )
+    return Inputs(sources, sinks, {each.sink: each.rejects for each in written})
+
+
+def _own_files(frame: Frame) -> Iterator[tuple[Path, str]]:
+    """The files that the program is made of, or names, beside what it reads as rows."""
+    yield Path(frame.program.file).absolute(), "which is the program"
+    yield frame.project.root / FILE, "which holds the project's settings"
+    for target in targets(frame.program):
+        if file := file_of(target):
+            yield file.absolute(), "the program's Python"
+    for name, model in frame.program.models.items():
+        if script := _script(model, frame.expressions):
+            yield script, f"which holds the answers of model `{name}`"
+
+
+def _script(model: graph.ModelDef, expressions: Expressions) -> Path | None:
+    """The file of a ``scripted:`` model; None of any other, or where its URL is not known."""
+    url = dict(model.options).get("url")
+    try:
+        value = expressions.constant(url) if url else None
+    except (NoValue, UsageError):
+        return None
+    if not isinstance(value, str) or not value.startswith(SCRIPTED):
+        return None
+    return Path(model.place.file).absolute().parent / value.removeprefix(SCRIPTED)
 
 
 def _source(node: SourceNode, frame: Frame) -> Source:

@@ -35,7 +35,6 @@ from dpipe.runtime.paths import display
 from dpipe.runtime.record import list_runs
 from dpipe.runtime.result import EXIT_CODES, OutputFile, RunResult
 from dpipe.runtime.sinks.files import partial_of
-from dpipe.runtime.sinks.rejects import rejects_paths
 from dpipe.runtime.values import Reject
 from dpipe.runtime.writing import Writing
 
@@ -164,16 +163,12 @@ class Course(Struct, frozen=True):
     def _open_outputs(self) -> None:
         """Begin the files of every sink: from here on there are partial ones."""
         paths = {path.sink: path for path in self.inputs.sinks.values()}
-        single = {path.sink: path.shown for path in paths.values() if not path.fields}
-        folders = {path.sink: path.folder for path in paths.values() if path.fields}
-        streams = {one.label: one.base for one in self._writings() if one.label not in paths}
-        rejects = rejects_paths(single, folders | streams)
-        earlier = self._earlier_outputs() if folders else []
+        earlier = self._earlier_outputs() if any(path.fields for path in paths.values()) else []
         within = None if self.frame.settings.allow_outside else self.frame.project.root
         for writing in self._writings():
             path = paths.get(writing.label)
-            previous = [file for file in earlier if path and path.fields and path.writes(file)]
-            writing.open(path, rejects[writing.label], previous, within)
+            previous = [file for file in earlier if path and path.fields and path.might_write(file)]
+            writing.open(path, self.inputs.rejects[writing.label], previous, within)
 
     def _earlier_outputs(self) -> list[Path]:
         """The files that the program's last complete run wrote."""

@@ -1,4 +1,4 @@
-"""What a run will do, worked out before it: settings, sinks, who reads whom, which files.
+"""What a run will do, worked out before it: settings, sinks, who reads whom.
 
 Pure: no trio, no model, nothing is opened. What the user must mend is a ``UsageError`` here,
 before any call.
@@ -6,11 +6,8 @@ before any call.
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -22,14 +19,12 @@ from dpipe.lang.graph import (
     Node,
     RoundNode,
     SinkNode,
-    SourceNode,
     StageNode,
     inputs_of,
 )
 from dpipe.runtime.errors import Misfit, NoValue, UsageError
 from dpipe.runtime.expressions import Expressions, parts_of
 from dpipe.runtime.fit import fit, from_text
-from dpipe.runtime.paths import can_be, inside
 
 # -- settings ------------------------------------------------------------------------------------
 
@@ -37,7 +32,7 @@ from dpipe.runtime.paths import can_be, inside
 def bind_params(
     program: Graph, given: Mapping[str, Any], environ: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Every param with its value: given (typed, or text as of a command line), else its default.
+    """Every param with its value: the given one, held to its type, else its default.
 
     Raises ``UsageError`` P0009 for a name that is unknown, a value that does not fit, and a
     param that has neither.
@@ -46,13 +41,18 @@ def bind_params(
     for name in given:
         if name not in declared:
             raise _unknown(f"the program has no param `{name}`", name, declared, "P0009")
-    values = {name: _read(declared[name], value) for name, value in given.items()}
+    values = {name: _held(declared[name], value) for name, value in given.items()}
     return {name: _value(name, declared, values, program, environ) for name in declared}
 
 
-def _read(param: graph.ParamDef, value: Any) -> Any:
+def param_from_text(param: graph.ParamDef, text: str) -> Any:
+    """The value that a text of a command line stands for; raises ``UsageError`` P0009."""
+    return _held(param, text, from_text)
+
+
+def _held(param: graph.ParamDef, value: Any, read: Callable[[Any, types.Type], Any] = fit) -> Any:
     try:
-        return from_text(value, param.type) if isinstance(value, str) else fit(value, param.type)
+        return read(value, param.type)
     except Misfit as wrong:
         raise UsageError(
             f"param `{param.name}{wrong.path}`: {wrong.message}",
@@ -84,7 +84,7 @@ def _value(
         value = Expressions(program.defs, values, environ).constant(param.default)
     except NoValue as reason:
         raise UsageError(f"param `{name}` has no value: {reason}", code="P0009") from None
-    values[name] = _read(param, value) if not isinstance(value, str) else value
+    values[name] = _held(param, value) if not isinstance(value, str) else value
     return values[name]
 
 
@@ -327,112 +327,3 @@ def _above_limits(
 
 def _limits(node: Node) -> bool:
     return isinstance(node, StageNode) and node.stage == "limit" and "share" not in node.args
-
-
-# -- files ---------------------------------------------------------------------------------------
-
-
-class SinkPath(Struct, frozen=True):
-    """Where a sink writes: one file, or one a value of the fields in its path."""
-
-    sink: str
-    fields: tuple[str, ...]
-    of: Callable[[Mapping[str, str]], Path]
-
-    @property
-    def shown(self) -> Path:
-        """The path as the program has it, with its placeholders."""
-        return self.of({name: f"{{.{name}}}" for name in self.fields})
-
-    @property
-    def marked(self) -> str:
-        """The path with a mark for each field; its folder's links are followed."""
-        return str(_real(self.of(dict.fromkeys(self.fields, _MARK))))
-
-    @property
-    def folder(self) -> Path:
-        """The folder before the first placeholder."""
-        return Path(self.marked.partition(_MARK)[0] + "x").parent
-
-    def writes(self, file: Path) -> bool:
-        """Whether the sink may write at this place, or in it, where it writes folders."""
-        shape = "[^/]+".join(map(re.escape, self.marked.split(_MARK))) + "(/.*)?"
-        return re.fullmatch(shape, str(_real(file)), re.DOTALL) is not None
-
-
-_MARK = "\ue000"
-
-
-def _real(path: Path) -> Path:
-    """The path with the links of its folder followed: where a file of that name is replaced."""
-    return Path(os.path.realpath(path.parent), path.name)
-
-
-def folder_of(node: SourceNode | SinkNode) -> Path:
-    """What the paths of a node are relative to: the folder of the file in which it is written."""
-    return Path(node.place.file).absolute().parent
-
-
-def sink_path(node: SinkNode, expressions: Expressions) -> SinkPath | None:
-    """Where a sink writes; None for one that writes no file."""
-    if node.path is None:
-        return None
-    text = expressions.over_row(node.path)
-    base = folder_of(node)
-
-    def path_of(values: Mapping[str, str]) -> Path:
-        return Path(os.path.normpath(base / text(dict(values))))
-
-    path = SinkPath(node.name, tuple(field.name for field in node.partition), path_of)
-    if not can_be(str(path.shown)):
-        raise UsageError(f"sink `{node.name}` would write {str(path.shown)!r}, which is no path")
-    return path
-
-
-def check_sinks(
-    paths: Sequence[SinkPath],
-    sources: Mapping[str, Sequence[Path]],
-    root: Path,
-    *,
-    allow_outside: bool,
-) -> None:
-    """Refuse sinks that would write over a source, each other, or outside the project.
-
-    ``sources`` are the files of each source that the run reads.
-    """
-    for at, path in enumerate(paths):
-        if not (allow_outside or inside(path.folder, root)):
-            raise UsageError(
-                f"sink `{path.sink}` would write `{path.shown}`, outside the project {root}",
-                hint="write below the project's folder, or add --allow-outside",
-            )
-        for other in paths[:at]:
-            if other.marked == path.marked:
-                raise UsageError(
-                    f"sinks `{other.sink}` and `{path.sink}` would both write `{path.shown}`",
-                    hint="give each its own path",
-                )
-        _spare_sources(path, sources)
-
-
-def _spare_sources(path: SinkPath, sources: Mapping[str, Sequence[Path]]) -> None:
-    for name, files in sources.items():
-        for file in files:
-            if path.writes(file) or path.writes(Path(os.path.realpath(file))):
-                raise UsageError(
-                    f"sink `{path.sink}` would write over `{file}`, which source `{name}` reads",
-                    hint="give the sink another path",
-                )
-
-
-def check_sources(
-    sources: Mapping[str, Sequence[Path]], root: Path, *, allow_outside: bool
-) -> None:
-    """Refuse sources outside the project, unless the user lets them."""
-    for name, files in sources.items():
-        for file in files:
-            if not allow_outside and not inside(file, root):
-                raise UsageError(
-                    f"source `{name}` would read `{file}`, outside the project {root}",
-                    hint="move it into the project's folder, or add --allow-outside",
-                )

@@ -17,7 +17,7 @@ from dpipe.runtime.budget import Budget
 from dpipe.runtime.course import Course, Watch
 from dpipe.runtime.embedding import Embeddings
 from dpipe.runtime.endpoints import Endpoints
-from dpipe.runtime.events import Listener
+from dpipe.runtime.events import EventsFile, Listener
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.heap import settled_heap
 from dpipe.runtime.journal import Journal
@@ -34,7 +34,7 @@ from dpipe.runtime.unroll import unroll
 class RunOptions(Struct, frozen=True):
     """How to run a program.
 
-    ``params`` are values, or texts as of a command line; ``only`` names sinks. ``modules`` are
+    ``params`` are values of the declared types; ``only`` names sinks. ``modules`` are
     the texts of the program's files by their names, and ``version`` is dpipe's: for the record.
     With ``signals`` a SIGINT or SIGTERM ends the run cleanly, and a second one the process.
     """
@@ -63,7 +63,7 @@ async def run_graph(
     a Ctrl-C ends the run cleanly, with a result that says so.
     """
     frame = _frame(program, options)
-    inputs = open_inputs(frame)
+    inputs = open_inputs(frame, _spared(options, observers))
     watch = Watch(frame.project.root, observers)
     budget = Budget(frame.settings.max_cost, frame.settings.max_tokens)
     endpoints = Endpoints(
@@ -105,6 +105,13 @@ def _frame(program: Graph, options: RunOptions) -> Frame:
     program = unroll(program, expressions.constant)
     sinks = choose_sinks(program, options.only)
     return Frame(program, wire(program, sinks), params, expressions, project, options.settings)
+
+
+def _spared(options: RunOptions, observers: Sequence[Listener]) -> dict[Path, str]:
+    """Files of the run that no sink may write over, and what each is."""
+    program = {Path(name).absolute(): "a file of the program" for name in options.modules}
+    events = [each.path.absolute() for each in observers if isinstance(each, EventsFile)]
+    return {**program, **dict.fromkeys(events, "where the run's events go")}
 
 
 def _record(frame: Frame, options: RunOptions, endpoints: Endpoints) -> RunFolder:

@@ -14,7 +14,7 @@ from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.figures import Figures, Vectors
 from dpipe.runtime.ledger import Tally
 from dpipe.runtime.metrics.base import Metric
-from dpipe.runtime.plan import SinkPath, folder_of
+from dpipe.runtime.places import SinkPath, folder_of
 from dpipe.runtime.python import load
 from dpipe.runtime.sinks.base import Writer
 from dpipe.runtime.sinks.files import Output, PartialFile, PartialFolder
@@ -85,9 +85,8 @@ class Writing:
             self._group(values)
 
     def _files(self, path: SinkPath, previous: list[Path], within: Path | None) -> Output:
-        folder = getattr(self._class, "FOLDER", False)
         partition = self._node.partition
-        return Output(self._writer, path.of, partition, previous, within, folder=folder)
+        return Output(self._writer, path.of, partition, previous, within, folder=path.folder)
 
     async def run(self, rows: AsyncIterator[Batch]) -> None:
         """Write all rows, then give the files their names."""

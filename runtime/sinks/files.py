@@ -51,6 +51,8 @@ class PartialFile:
         self.suffix = path.suffix
         self._open_files = open_files
         with _told(path):
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
             _make_folder(path.parent)
             # Made anew, never opened: a link that lies there would lead the writing elsewhere.
             partial_of(path).unlink(missing_ok=True)
@@ -145,7 +147,7 @@ class Output:
         self._writers: dict[Path, Writer] = {}
         self._begun: list[Path] = []
         self._of: dict[tuple[str, ...], Writer] = {}
-        for values in _known_partitions(partition):
+        for values in known_partitions(partition):
             self._begin(self._place(values))
 
     @property
@@ -228,7 +230,7 @@ class Output:
             )
 
 
-def _known_partitions(partition: tuple[types.Field, ...]) -> Iterator[tuple[str, ...]]:
+def known_partitions(partition: tuple[types.Field, ...]) -> Iterator[tuple[str, ...]]:
     """The values that have a file even without rows: every combination, where all are enums."""
     members = [field.type.values for field in partition if isinstance(field.type, types.Enum)]
     if len(members) == len(partition):
