@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
 from dpipe.cli.params import GIVEN, from_file, options_of
+
+if TYPE_CHECKING:
+    from dpipe.lang.graph import Graph
 
 PROGRAM = "dpipe.program"
 _OPTIONS = "dpipe.options"
@@ -43,13 +47,36 @@ class ProgramCommand(click.Command):
             formatter.write_dl([record for record in own if record])
 
 
-def given_params(ctx: click.Context, pairs: Sequence[str], file: Path | None) -> dict[str, Any]:
-    """The params that a command line gives: options over ``-p n=5`` over a file."""
-    values = from_file(file) if file else {}
+class Given(Struct, frozen=True):
+    """The params that a command line gives: typed ``values`` of a file, and what is over them.
+
+    ``options`` are texts, or true and false of a flag.
+    """
+
+    values: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+    def of(self, program: Graph) -> dict[str, Any]:
+        """The values for a program, texts read by the declared types; raises ``UsageError``."""
+        from dpipe.runtime.plan import param_from_text
+
+        declared = {param.name: param for param in program.params}
+        read = {
+            name: param_from_text(declared[name], value)
+            for name, value in self.options.items()
+            if name in declared and isinstance(value, str)
+        }
+        return {**self.values, **self.options, **read}
+
+
+def given_params(ctx: click.Context, pairs: Sequence[str], file: Path | None) -> Given:
+    """What a command line gives, as ``--n 5`` or ``-p n=5``, once each, over a file."""
+    options = dict(ctx.meta.get(GIVEN, {}))
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
             raise click.BadParameter(f"`{pair}` is not NAME=VALUE", ctx, param_hint="-p")
-        values[name] = text
-    values.update(ctx.meta.get(GIVEN, {}))
-    return values
+        if name in options:
+            raise click.UsageError(f"param `{name}` is given twice", ctx)
+        options[name] = text
+    return Given(from_file(file) if file else {}, options)

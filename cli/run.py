@@ -79,11 +79,12 @@ def command(
     something is missing or wrong, 4 where a budget stopped it, 130 where you did.
     """
     import dpipe
+    from dpipe.checking import graph_of
     from dpipe.cli.ending import Examples, as_json, ending
     from dpipe.running import settings_for
 
     compiled: Compiled = ctx.meta.get(PROGRAM) or dpipe.compile(file)
-    params = given_params(ctx, pairs, params_file)
+    params = given_params(ctx, pairs, params_file).of(graph_of(compiled))
     shown = settings_for(compiled, settings)
     if ctx.color is None:
         console.choose_colour(ctx, shown.color)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from dpipe.cli import console
 from dpipe.cli.program import tell_findings
-from dpipe.cli.program_command import given_params
+from dpipe.cli.program_command import Given, given_params
 from dpipe.cli.verdict import as_json, summary, verdict
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def command(
     from dpipe.checking import programs_in
 
     paths = paths or (".",)
-    params = given_params(ctx, pairs, None)
+    given = given_params(ctx, pairs, None)
     broken: list[Compiled] = []
     results: list[TestResult] = []
     for file in programs_in(paths):
@@ -57,7 +57,7 @@ def command(
         if compiled.graph is None:
             broken.append(compiled)
             continue
-        found = _run(compiled, part or "", params, allow_python)
+        found = _run(compiled, part or "", given, allow_python)
         results += found
         if style == "text":
             _tell(file, found)
@@ -75,7 +75,7 @@ def command(
 
 
 def _run(
-    compiled: Compiled, part: str, params: Mapping[str, Any], allow_python: bool | None
+    compiled: Compiled, part: str, given: Given, allow_python: bool | None
 ) -> list[TestResult]:
     """The results of a program's tests with ``part`` in their names."""
     from dpipe.checking import graph_of
@@ -87,12 +87,12 @@ def _run(
     if not tests:
         return []
     settings = settings_for(compiled, {"allow_python": allow_python})
+    program = graph_of(compiled)
+    params = given.of(program)
     return [
-        run_test(
-            graph_of(compiled), test, params=params, environ=environment(), settings=settings
-        )
+        run_test(program, test, params=params, environ=environment(), settings=settings)
         for test in tests
-    ]  # fmt: skip
+    ]
 
 
 def _tell(file: Path, results: Sequence[TestResult]) -> None:

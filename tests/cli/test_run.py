@@ -214,12 +214,30 @@ def test_a_param_is_an_option(dpipe: Dpipe, program: Path) -> None:
     assert kept() == ["Y THREE"]
 
 
-def test_options_go_over_p_over_a_file(dpipe: Dpipe, program: Path) -> None:
+def test_options_go_over_a_file(dpipe: Dpipe, program: Path) -> None:
     Path("params.json").write_text('{"shortest": 1, "word": "file", "loud": true}')
     dpipe("run", program, "--params", "params.json", "-p", "word=p", "-p", "shortest=5")
     assert kept() == ["P THREE"]
-    dpipe("run", program, "--params", "params.json", "-p", "word=p", "--word", "opt", "--no-loud")
+    dpipe("run", program, "--params", "params.json", "--word", "opt", "--no-loud")
     assert kept() == ["opt one", "opt to", "opt three"]
+
+
+@pytest.mark.parametrize(
+    "args", [["--shortest", "9", "-p", "shortest=1"], ["-p", "shortest=9", "-p", "shortest=1"]]
+)
+def test_a_param_is_given_once(dpipe: Dpipe, program: Path, args: list[str]) -> None:
+    done = dpipe("run", program, *args)
+    assert (done.code, done.out) == (2, "")
+    assert "error: param `shortest` is given twice" in done.err
+
+
+def test_a_file_of_params_holds_values_of_their_types(dpipe: Dpipe, program: Path) -> None:
+    Path("params.json").write_text('{"shortest": "3"}')
+    done = dpipe("run", program, "--params", "params.json")
+    assert (done.code, done.out) == (2, "")
+    assert 'error[P0009]: param `shortest`: expected int, found "3"' in done.err
+    Path("params.json").write_text('{"word": "3"}')
+    assert dpipe("run", program, "--params", "params.json", "--shortest", "1_0").code == 0
 
 
 def test_a_param_with_the_name_of_an_option_is_given_by_p(dpipe: Dpipe, program: Path) -> None:

@@ -149,7 +149,7 @@ def test_chance_is_that_of_seed_0_whatever_the_settings_say() -> None:
 def test_params_are_set_as_of_a_command_line() -> None:
     flow = "param least: int\nflow long = docs | where(len(.text) >= least)"
     test = f"{docs('a', 'bc')} expect: len(long) == 1"
-    assert result(flow, test, params={"least": "2"}).passed
+    assert result(flow, test, params={"least": 2}).passed
     [missing] = result(flow, test).failures
     assert missing.message == "param `least` is not set"
 
