@@ -124,7 +124,7 @@ def _stage_line(node: events.NodeCount, labels: int) -> str:
     label = _cut(escape(node.label), labels)
     state = f"{amounts.count(node.left):>9}"
     waiting = (
-        click.style(f"  {amounts.count(node.in_flight)} in flight", dim=True)
+        click.style(f"  {amounts.count(node.in_flight)} under way", dim=True)
         if node.in_flight
         else ""
     )

@@ -112,6 +112,14 @@ def test_an_address_that_is_left_alone_is_told() -> None:
     assert "writer: http://b/v1 does not answer and is left alone" in one_line(now)
 
 
+def test_rows_are_under_way_and_calls_in_flight() -> None:
+    lines = list(map(click.unstyle, block(standing(progress(1, 50)), 80, 24)))
+    [stage] = [line for line in lines if "pairs: ask" in line]
+    [model] = [line for line in lines if "writer" in line]
+    assert "16 under way" in stage
+    assert "16 in flight" in model
+
+
 def test_a_long_program_leaves_room_for_its_end() -> None:
     nodes = tuple(NodeCount(f"flow{n}: where", 1, 1, 1, {}) for n in range(50))
     now = standing(Progress(elapsed=1, nodes=nodes, models=()))
