@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,8 @@ async def run_async(
     **settings: Any,
 ) -> RunResult:
     """As ``run``, inside a trio program; cancelled with the scope around it."""
+    if not trio.lowlevel.in_trio_task():
+        raise RuntimeError("`run_async` needs trio; beside an asyncio loop, call `dpipe.run(…)`")
     compiled = _compiled(program)
     options = _options(compiled, params, only, replay, settings)
     return await run_graph(graph_of(compiled), options, tuple(observers))
@@ -88,10 +90,15 @@ def _options(
     )
 
 
-def settings_for(compiled: Compiled, given: Mapping[str, Any]) -> Settings:
-    """The settings of a run: those given, over the environment, over the project's file."""
+def settings_for(
+    compiled: Compiled, given: Mapping[str, Any], written: Callable[[str], str] = str
+) -> Settings:
+    """The settings of a run: those given, over the environment, over the project's file.
+
+    ``written`` is how whoever gave them writes their names.
+    """
     root = find_project(Path(graph_of(compiled).file)).root
-    return load_settings(root, project.environment(), given)
+    return load_settings(root, project.environment(), given, written)
 
 
 def _asyncio_runs() -> bool:

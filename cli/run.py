@@ -82,10 +82,11 @@ def command(
     from dpipe.checking import graph_of
     from dpipe.cli.ending import Examples, as_json, ending
     from dpipe.running import settings_for
+    from dpipe.runtime.settings import option_name
 
     compiled: Compiled = ctx.meta.get(PROGRAM) or dpipe.compile(file)
     params = given_params(ctx, pairs, params_file).of(graph_of(compiled))
-    shown = settings_for(compiled, settings)
+    shown = settings_for(compiled, settings, option_name)
     if ctx.color is None:
         console.choose_colour(ctx, shown.color)
     with ExitStack() as watching:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
@@ -106,13 +106,19 @@ class Settings(BaseModel):
         return self.model_construct(**given)
 
 
-def load_settings(root: Path, environ: Mapping[str, str], options: Mapping[str, Any]) -> Settings:
+def load_settings(
+    root: Path,
+    environ: Mapping[str, str],
+    options: Mapping[str, Any],
+    written: Callable[[str], str] = str,
+) -> Settings:
     """The settings of the project at ``root``; options that are None were not given.
 
+    ``written`` is how whoever gave the options writes their names.
     Raises ``UsageError`` that names the place, for an unknown setting the nearest known one too.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    return _of_options(given).over(_of_environment(environ)).over(_of_file(root / FILE))
+    return _of_options(given, written).over(_of_environment(environ)).over(_of_file(root / FILE))
 
 
 def json_schema() -> dict[str, Any]:
@@ -127,12 +133,12 @@ def json_schema() -> dict[str, Any]:
 # -- the three places ----------------------------------------------------------------------------
 
 
-def _of_options(options: Mapping[str, Any]) -> Settings:
+def _of_options(options: Mapping[str, Any], written: Callable[[str], str]) -> Settings:
     try:
         return Settings.model_validate(dict(options))
     except ValidationError as error:
         wrong = error.errors()[0]
-        raise _trouble(wrong, _option(_name(wrong)), map(_option, _settings())) from None
+        raise _trouble(wrong, written(_name(wrong)), map(written, _settings())) from None
 
 
 def _of_environment(environ: Mapping[str, str]) -> Settings:
@@ -159,7 +165,7 @@ def _of_file(path: Path) -> Settings:
     for name in NOT_IN_FILE & values.keys():
         raise UsageError(
             f"`{_line_of(path, text, name)}`: a project cannot give itself `{name}`",
-            hint=f"use {_option(name)} or set {_variable(name)}=true",
+            hint=f"use {option_name(name)} or set {_variable(name)}=true",
         )
     try:
         return Settings.model_validate(values)
@@ -208,7 +214,8 @@ def _settings() -> frozenset[str]:
     return frozenset(Settings.model_fields)
 
 
-def _option(name: str) -> str:
+def option_name(name: str) -> str:
+    """A setting as a command line has it: ``--max-cost``."""
     return "--" + name.replace("_", "-")
 
 

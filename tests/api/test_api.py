@@ -126,8 +126,17 @@ def test_a_program_with_errors_is_an_exception_with_the_findings(program: Path) 
 
 
 def test_a_setting_that_is_none_is_an_error(program: Path) -> None:
-    with pytest.raises(dpipe.UsageError, match="there is no setting `--sampel`"):
+    with pytest.raises(dpipe.UsageError, match="there is no setting `sampel`") as raised:
         dpipe.run(program, sampel=3)
+    assert raised.value.hint == "did you mean `sample`?"
+
+
+def test_an_asyncio_program_is_told_what_to_call(program: Path) -> None:
+    async def main() -> None:
+        await dpipe.run_async(program)
+
+    with pytest.raises(RuntimeError, match=r"needs trio; .* call `dpipe\.run"):
+        asyncio.run(main())
 
 
 def test_a_program_may_be_run_from_any_folder(

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from dpipe.runtime.errors import UsageError
-from dpipe.runtime.settings import Settings, json_schema, load_settings
+from dpipe.runtime.settings import Settings, json_schema, load_settings, option_name
 
 
 @pytest.fixture
@@ -157,10 +157,14 @@ def test_a_mistake_in_the_environment_names_the_variable(root: Path) -> None:
     assert refusal(root, environ={"DPIPE_TRUST": "."})[1] == "set `trust` in `dpipe.toml`"
 
 
-def test_a_mistake_in_an_option_names_the_option(root: Path) -> None:
-    assert refusal(root, sample=0)[0].startswith("`--sample` must be greater")
+def test_a_mistake_in_an_option_names_it_as_it_was_written(root: Path) -> None:
+    assert refusal(root, sample=0)[0].startswith("`sample` must be greater")
     unknown = refusal(root, max_costs=1)
-    assert unknown == ("there is no setting `--max-costs`", "did you mean `--max-cost`?")
+    assert unknown == ("there is no setting `max_costs`", "did you mean `max_cost`?")
+    with pytest.raises(UsageError) as raised:
+        load_settings(root, {}, {"max_costs": 1}, option_name)
+    assert raised.value.message == "there is no setting `--max-costs`"
+    assert raised.value.hint == "did you mean `--max-cost`?"
 
 
 @pytest.mark.parametrize(
