@@ -33,16 +33,18 @@ from dpipe.runtime.executor import Check, Concat, Feed, Part
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.figures import Vectors
 from dpipe.runtime.fit import fitter
+from dpipe.runtime.paths import would_find
 from dpipe.runtime.places import (
     SinkPath,
     all_written,
+    check_next_run,
     check_sinks,
     check_sources,
     folder_of,
     sink_path,
 )
 from dpipe.runtime.plan import Wiring
-from dpipe.runtime.python import file_of, load
+from dpipe.runtime.python import OURS, file_of, load
 from dpipe.runtime.record import Project
 from dpipe.runtime.settings import FILE, Settings
 from dpipe.runtime.sources.base import Context, Source, open_source
@@ -92,12 +94,14 @@ def open_inputs(frame: Frame, spared: Mapping[Path, str] | None = None) -> Input
     """
     sources: dict[int, Source] = {}
     files: dict[str, tuple[Path, ...]] = {}
+    finders: dict[str, Callable[[Path], bool]] = {}
     sinks: dict[int, SinkPath] = {}
     outputs: dict[str, SinkPath | Path] = {}
     for index, node in frame.nodes():
         if isinstance(node, SourceNode):
             sources[index] = _source(node, frame)
             files[node.name] = sources[index].files
+            finders[node.name] = _finder(node, frame, files[node.name])
         elif isinstance(node, SinkNode):
             folder = getattr(load(node.target), "FOLDER", False)
             if path := sink_path(node, frame.expressions, folder=folder):
@@ -113,7 +117,17 @@ def open_inputs(frame: Frame, spared: Mapping[Path, str] | None = None) -> Input
         frame.project.root,
         allow_outside=allowed,
     )
+    check_next_run(sinks.values(), finders)
     return Inputs(sources, sinks, {each.sink: each.rejects for each in written})
+
+
+def _finder(node: SourceNode, frame: Frame, files: Collection[Path]) -> Callable[[Path], bool]:
+    """Whether a source would read a file, were it there; of a user's Python nobody knows."""
+    is_ours = node.target.startswith(OURS) and "path" in node.args
+    path = frame.expressions.constant(node.args["path"]) if is_ours else []
+    paths = [path] if isinstance(path, str) else path
+    base, suffixes = folder_of(node), {file.suffix.lower() for file in files}
+    return lambda file: any(would_find(one, base, suffixes, file) for one in paths)
 
 
 def _own_files(frame: Frame) -> Iterator[tuple[Path, str]]:

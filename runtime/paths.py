@@ -5,7 +5,8 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from fnmatch import fnmatchcase
 from hashlib import blake2b
 from pathlib import Path
 
@@ -79,6 +80,40 @@ def _files(names: Iterable[str]) -> list[Path]:
     return sorted(
         (Path(name) for name in names if os.path.isfile(name)), key=lambda path: path.parts
     )
+
+
+def would_find(path: str, base: Path, suffixes: Collection[str], file: Path) -> bool:
+    """Whether ``find_inputs`` would take this file as well, were it there.
+
+    Of a path that is a file, never: it stands for itself alone.
+    """
+    place = base / path
+    if os.path.isdir(place):
+        return file.suffix.lower() in suffixes and _is_below(place, ["**", "*"], file)
+    if os.path.exists(place):
+        return False
+    folder, pattern = base, [*Path(path).parts]
+    while pattern and not _GLOB.search(pattern[0]):
+        folder /= pattern.pop(0)
+    return bool(pattern) and _is_below(folder, pattern, file)
+
+
+def _is_below(folder: Path, pattern: Sequence[str], file: Path) -> bool:
+    """Whether a file lies in the folder, links followed, at a place that matches the pattern."""
+    real = os.path.realpath(folder)
+    return file.is_relative_to(real) and _is_match(pattern, file.relative_to(real).parts)
+
+
+def _is_match(pattern: Sequence[str], names: Sequence[str]) -> bool:
+    if not pattern:
+        return not names
+    if pattern[0] == "**" and _is_match(pattern[1:], names):
+        return True
+    if not names or (names[0].startswith(".") and not pattern[0].startswith(".")):
+        return False
+    if pattern[0] == "**":
+        return _is_match(pattern, names[1:])
+    return fnmatchcase(names[0], pattern[0]) and _is_match(pattern[1:], names[1:])
 
 
 def can_be(path: str) -> bool:

@@ -179,6 +179,23 @@ def _spare(written: Written, spared: Mapping[Path, str]) -> None:
             )
 
 
+def check_next_run(
+    paths: Iterable[SinkPath], sources: Mapping[str, Callable[[Path], bool]]
+) -> None:
+    """Refuse a sink whose file a source would read the next time, and so be refused then.
+
+    ``sources`` tell whether they would read a file, were it there.
+    """
+    for path in paths:
+        for name, would_read in sources.items():
+            if any(map(would_read, path.places)):
+                raise UsageError(
+                    f"sink `{path.sink}` would write `{path.shown}`, "
+                    f"which source `{name}` would read the next time",
+                    hint="write it where the source's path does not lead",
+                )
+
+
 def _spare_state(written: Written, root: Path) -> None:
     for place in written.path.places if written.path else ():
         if (name := state_in(place, root)) is not None:

@@ -142,6 +142,51 @@ def test_sinks_may_stand_side_by_side_and_in_a_datasets_folder(folder: Folder) -
     assert {file.rows for file in result.outputs} == {1, 2}
 
 
+# -- what a source would read the next time ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "sink"),
+    [
+        ("in/*.jsonl", "in/new.jsonl"),
+        ("in/*.jsonl", "in/new-{.text}.jsonl"),
+        ("in/../in/[a-n]*.jsonl", "./in/new.jsonl"),
+        ("**/a*.jsonl", "in/deep/a2.jsonl"),
+        ("link/*.jsonl", "in/new.jsonl"),
+        ("in", "in/deep/new.jsonl"),
+    ],
+)
+def test_no_sink_writes_what_a_source_would_read_the_next_time(
+    folder: Folder, source: str, sink: str
+) -> None:
+    (folder.root / "link").symlink_to("in")
+    text = sinks(f'jsonl("{sink}")').replace("in/*.jsonl", source)
+    if source.startswith("**"):
+        (folder.root / "answers.jsonl").rename(folder.root / "script.jsonl")
+        text = text.replace("answers.jsonl", "script.jsonl")
+    refused(folder, text, "sink `s0` would write .*, which source `docs` would read the next time")
+
+
+@pytest.mark.parametrize(
+    ("source", "sink"),
+    [
+        ("in/*.jsonl", "in/new.json"),
+        ("in/*.jsonl", "in/.new.jsonl"),
+        ("in/*.jsonl", "in/deep/new.jsonl"),
+        ("in/a*.jsonl", "in/new.jsonl"),
+        ("in/a.jsonl", "in/new.jsonl"),
+        ("in", "in/new.csv"),
+        ("in", "in/.deep/new.jsonl"),
+    ],
+)
+def test_a_sink_beside_what_a_source_reads_is_fine_every_time(
+    folder: Folder, source: str, sink: str
+) -> None:
+    text = sinks(f'jsonl("{sink}")').replace("in/*.jsonl", source)
+    for _ in range(2):
+        assert folder.run(text).outputs[0].rows == 2
+
+
 # -- folders in the way --------------------------------------------------------------------------
 
 
