@@ -85,10 +85,13 @@ def app(ctx: click.Context, /, color: str) -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command; the exit code. What goes wrong is told on standard error."""
-    code = _run(args)
-    if args is None:
-        # This process has only to leave, and the code to say how it went.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        code = _run(args)
+        if args is None:
+            # This process has only to leave, and the code to say how it went.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return code
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from dpipe.cli import main as cli
+from tests.cli.cli_driver import Dpipe
+
 DPIPE = [sys.executable, "-m", "dpipe.cli.main"]
 PROGRAM = """dpipe 1
 source docs: { id: int } = jsonl("in.jsonl")
@@ -57,6 +60,16 @@ def test_a_pipe_that_nobody_reads_changes_no_exit_code(project: Path) -> None:
 def test_a_full_device_is_one_line(project: Path, args: list[str]) -> None:
     told = "error: the standard output cannot be written: No space left on device\n"
     assert full(project, *args) == (2, told)
+
+
+def test_a_ctrl_c_outside_a_command_exits_130(
+    dpipe: Dpipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(error: Exception) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_failed", pressed)
+    assert dpipe("runs", "no-such-run").code == 130
 
 
 def test_a_ctrl_c_after_the_summary_leaves_the_exit_code(project: Path) -> None:
