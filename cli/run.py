@@ -93,7 +93,9 @@ def command(
         examples = Examples()
         observers: list[Listener] = [examples, watching.enter_context(view(shown.progress))]
         if events is not None:
-            observers.append(_events_file(events, watching))
+            from dpipe.cli.events_file import events_file
+
+            observers.append(watching.enter_context(events_file(events, Path(file))))
         result = dpipe.run(
             compiled, params=params, only=only, replay=replay, observers=observers, **settings
         )
@@ -120,11 +122,3 @@ def _stand_ins(file: str, result: RunResult) -> list[str]:
     from dpipe.runtime.record import find_project, read_record
 
     return stand_ins(read_record(find_project(Path(file)).runs / result.id))
-
-
-def _events_file(path: Path, watching: ExitStack) -> Listener:
-    from dpipe.runtime.events import EventsFile
-
-    file = EventsFile(path)
-    watching.callback(file.close)
-    return file
