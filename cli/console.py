@@ -77,7 +77,8 @@ def write(text: str, stream: TextIO, *, color: bool = True) -> None:
 def output_failed(error: OSError) -> UsageError:
     from dpipe.runtime.errors import UsageError
 
-    return UsageError(f"the standard output cannot be written: {error.strerror}")
+    reason = (error.strerror or str(error)).lower()
+    return UsageError(f"cannot write to the standard output: {reason}")
 
 
 def silence(stream: TextIO) -> None:

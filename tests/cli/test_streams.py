@@ -58,7 +58,7 @@ def test_a_pipe_that_nobody_reads_changes_no_exit_code(project: Path) -> None:
 
 @pytest.mark.parametrize("args", [["run", "p.dpipe"], ["check", "p.dpipe"], ["--help"]])
 def test_a_full_device_is_one_line(project: Path, args: list[str]) -> None:
-    told = "error: the standard output cannot be written: No space left on device\n"
+    told = "error: cannot write to the standard output: no space left on device\n"
     assert full(project, *args) == (2, told)
 
 
