@@ -165,10 +165,11 @@ class Course(Struct, frozen=True):
         paths = {path.sink: path for path in self.inputs.sinks.values()}
         earlier = self._earlier_outputs() if any(path.fields for path in paths.values()) else []
         within = None if self.frame.settings.allow_outside else self.frame.project.root
+        taken: set[Path] = set()
         for writing in self._writings():
             path = paths.get(writing.label)
             previous = [file for file in earlier if path and path.fields and path.might_write(file)]
-            writing.open(path, self.inputs.rejects[writing.label], previous, within)
+            writing.open(path, self.inputs.rejects[writing.label], previous, within, taken)
 
     def _earlier_outputs(self) -> list[Path]:
         """The files that the program's last complete run wrote."""

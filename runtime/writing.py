@@ -72,21 +72,34 @@ class Writing:
         path: SinkPath | None,
         rejects: Path,
         previous: list[Path],
-        within: Path | None = None,
+        within: Path | None,
+        taken: set[Path],
     ) -> None:
         """Begin the files; ``previous`` are those of the sink's earlier run.
 
-        All must lie below ``within``, links followed. Without a path the rows go to the
-        standard output.
+        All must lie below ``within``, links followed, and none among the ``taken``, to which they
+        are added. Without a path the rows go to the standard output.
         """
-        self._output = Stream(self._writer) if path is None else self._files(path, previous, within)
+        if path is None:
+            self._output = Stream(self._writer)
+        else:
+            self._output = self._files(path, previous, within, taken)
         self.rejects = Rejects(rejects)
         for values in self._known():
             self._group(values)
 
-    def _files(self, path: SinkPath, previous: list[Path], within: Path | None) -> Output:
-        partition = self._node.partition
-        return Output(self._writer, path.of, partition, previous, within, folder=path.folder)
+    def _files(
+        self, path: SinkPath, previous: list[Path], within: Path | None, taken: set[Path]
+    ) -> Output:
+        return Output(
+            self._writer,
+            path.of,
+            self._node.partition,
+            previous,
+            within,
+            folder=path.folder,
+            taken=taken,
+        )
 
     async def run(self, rows: AsyncIterator[Batch]) -> None:
         """Write all rows, then give the files their names."""

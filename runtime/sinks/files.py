@@ -123,6 +123,7 @@ class Output:
     ``path_of`` gives a file's place from the partition's values, made safe for file names.
     ``previous`` are the files that the sink's earlier run wrote: those that this one does not
     write are removed when it is complete. Below ``within`` every file must lie, links followed.
+    ``taken`` are the files of all outputs of a run: none is begun twice.
     With ``folder`` each place is a folder, and the writer is given a ``PartialFolder``.
     Nothing here waits for anything but the disk.
     """
@@ -136,7 +137,9 @@ class Output:
         within: Path | None = None,
         most_open: int = MOST_OPEN,
         folder: bool = False,
+        taken: set[Path] | None = None,
     ) -> None:
+        self._taken = set() if taken is None else taken
         self._within = within
         self._folder = folder
         self._writer = writer
@@ -210,7 +213,10 @@ class Output:
 
     def _file(self, path: Path) -> PartialFile:
         self._refuse_outside(path)
+        if path in self._taken:
+            raise UsageError(f"two sinks would both write `{path}`", hint="give each its own path")
         file = PartialFile(path, self._files)
+        self._taken.add(path)
         self._begun.append(path)
         return file
 
@@ -218,6 +224,7 @@ class Output:
         del self._writers[path]
         for file in [each for each in self._begun if each.is_relative_to(path)]:
             self._begun.remove(file)
+            self._taken.discard(file)
             self._files.drop(file)
             with _told(file):
                 partial_of(file).unlink()

@@ -142,6 +142,12 @@ def test_sinks_may_stand_side_by_side_and_in_a_datasets_folder(folder: Folder) -
     assert {file.rows for file in result.outputs} == {1, 2}
 
 
+def test_a_partition_that_comes_out_at_another_sinks_file_ends_the_run(folder: Folder) -> None:
+    with pytest.raises(UsageError, match=r"two sinks would both write `.*/out/t1\.jsonl`"):
+        folder.run(sinks('jsonl("out/t1.jsonl")', 'jsonl("out/{.text}.jsonl")'))
+    assert "out/t1.jsonl" not in folder.files()
+
+
 # -- what a source would read the next time ------------------------------------------------------
 
 
