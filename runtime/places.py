@@ -110,20 +110,14 @@ def sink_path(node: SinkNode, expressions: Expressions, *, folder: bool = False)
 class Written(Struct, frozen=True):
     """All that one sink may write: its files, its rejects, and both while they are on their way.
 
-    ``path`` is None where the rows go to the standard output.
+    ``path`` is None where the rows go to the standard output; where ``files`` are, there must
+    be no folder.
     """
 
     sink: str
     path: SinkPath | None
     rejects: Path
-
-    @property
-    def files(self) -> frozenset[Path]:
-        """The places where there must be no folder."""
-        files = {_real(self.rejects)}
-        if self.path and not self.path.folder:
-            files |= self.path.places
-        return frozenset(files | {partial_of(file) for file in files})
+    files: frozenset[Path]
 
     @property
     def places(self) -> frozenset[Path]:
@@ -133,8 +127,8 @@ class Written(Struct, frozen=True):
         """Whether the sink may write at this place, or in it."""
         if _real(file) in self.files:
             return True
-        complete = Path(str(file).removesuffix(PARTIAL))
-        return self.path is not None and (self.path.writes(file) or self.path.writes(complete))
+        names = {str(file), str(file).removesuffix(PARTIAL)}
+        return self.path is not None and any(self.path.writes(Path(name)) for name in names)
 
 
 def all_written(outputs: Mapping[str, SinkPath | Path]) -> list[Written]:
@@ -144,7 +138,14 @@ def all_written(outputs: Mapping[str, SinkPath | Path]) -> list[Written]:
     folders = {name: path.above for name, path in paths.items() if path.fields}
     folders |= {name: path for name, path in outputs.items() if isinstance(path, Path)}
     rejects = rejects_paths(single, folders)
-    return [Written(name, paths.get(name), rejects[name]) for name in outputs]
+    return [_written(name, paths.get(name), rejects[name]) for name in outputs]
+
+
+def _written(sink: str, path: SinkPath | None, rejects: Path) -> Written:
+    files = {_real(rejects)}
+    if path and not path.folder:
+        files |= path.places
+    return Written(sink, path, rejects, frozenset(files | {partial_of(file) for file in files}))
 
 
 # -- what is refused -----------------------------------------------------------------------------
