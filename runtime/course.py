@@ -32,6 +32,7 @@ from dpipe.runtime.guards import end_when_stopped, stop_for_errors, stop_in_time
 from dpipe.runtime.interrupts import Interrupted, Signals
 from dpipe.runtime.journal import Journal
 from dpipe.runtime.paths import display
+from dpipe.runtime.places import real_place
 from dpipe.runtime.record import list_runs
 from dpipe.runtime.result import EXIT_CODES, OutputFile, RunResult
 from dpipe.runtime.sinks.files import partial_of
@@ -168,7 +169,11 @@ class Course(Struct, frozen=True):
         taken: set[Path] = set()
         for writing in self._writings():
             path = paths.get(writing.label)
-            previous = [file for file in earlier if path and path.fields and path.might_write(file)]
+            previous = [
+                file
+                for file in earlier
+                if path and path.fields and path.might_write(real_place(file))
+            ]
             writing.open(path, self.inputs.rejects[writing.label], previous, within, taken)
 
     def _earlier_outputs(self) -> list[Path]:

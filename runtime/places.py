@@ -57,25 +57,21 @@ class SinkPath(Struct, frozen=True):
         return self.known or frozenset([self.marked])
 
     def writes(self, file: Path) -> bool:
-        """Whether the sink may write at this place, or in it, where it writes folders."""
+        """Whether the sink may write at this ``real_place``, or in it, where it writes folders."""
         if self.known:
-            place = _real(file)
-            return not self.known.isdisjoint([place, *place.parents])
+            return not self.known.isdisjoint([file, *file.parents])
         return self.might_write(file)
 
     def might_write(self, file: Path) -> bool:
         """Whether it could with values of any kind, as an earlier version of the program had."""
-        return (
-            re.fullmatch(f"{_shape(str(self.marked))}(/.*)?", str(_real(file)), re.DOTALL)
-            is not None
-        )
+        return re.fullmatch(f"{_shape(str(self.marked))}(/.*)?", str(file), re.DOTALL) is not None
 
 
 def _shape(marked: str) -> str:
     return _VALUE.join(map(re.escape, marked.split(_MARK)))
 
 
-def _real(path: Path) -> Path:
+def real_place(path: Path) -> Path:
     """The path with the links of its folder followed: where a file of that name is replaced."""
     return Path(os.path.realpath(path.parent), path.name)
 
@@ -100,7 +96,7 @@ def sink_path(node: SinkNode, expressions: Expressions, *, folder: bool = False)
         path = path_of(dict(zip(names, values, strict=True)))
         if not can_be(str(path)):
             raise UsageError(f"sink `{node.name}` would write {str(path)!r}, which is no path")
-        return _real(path)
+        return real_place(path)
 
     marked = place([_MARK] * len(names))
     known = [place(map(safe_name, values)) for values in known_partitions(node.partition)]
@@ -124,8 +120,8 @@ class Written(Struct, frozen=True):
         return self.files | self.path.places if self.path else self.files
 
     def writes(self, file: Path) -> bool:
-        """Whether the sink may write at this place, or in it."""
-        if _real(file) in self.files:
+        """Whether the sink may write at this ``real_place``, or in it."""
+        if file in self.files:
             return True
         names = {str(file), str(file).removesuffix(PARTIAL)}
         return self.path is not None and any(self.path.writes(Path(name)) for name in names)
@@ -142,7 +138,7 @@ def all_written(outputs: Mapping[str, SinkPath | Path]) -> list[Written]:
 
 
 def _written(sink: str, path: SinkPath | None, rejects: Path) -> Written:
-    files = {_real(rejects)}
+    files = {real_place(rejects)}
     if path and not path.folder:
         files |= path.places
     return Written(sink, path, rejects, frozenset(files | {partial_of(file) for file in files}))
@@ -164,18 +160,21 @@ def check_sinks(
                 f"sink `{each.sink}` would write `{each.path.shown}`, outside the project {root}",
                 hint="write below the project's folder, or add --allow-outside",
             )
-        _spare(each, spared)
+    for file, what in spared.items():
+        _spare(written, file, what)
+    for each in written:
         _spare_state(each, root)
         _refuse_folders(each)
     for one, other in combinations(written, 2):
         _keep_apart(one, other)
 
 
-def _spare(written: Written, spared: Mapping[Path, str]) -> None:
-    for file, what in spared.items():
-        if written.writes(file) or written.writes(Path(os.path.realpath(file))):
+def _spare(written: Sequence[Written], file: Path, what: str) -> None:
+    places = {real_place(file), Path(os.path.realpath(file))}
+    for each in written:
+        if any(map(each.writes, places)):
             raise UsageError(
-                f"sink `{written.sink}` would write over `{file}`, {what}",
+                f"sink `{each.sink}` would write over `{file}`, {what}",
                 hint="give the sink another path",
             )
 
