@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from dpipe.lang import graph, syntax
 from dpipe.lang.calls import Bound, bind
 from dpipe.lang.diagnostics import Bag, Label
-from dpipe.lang.env import Env
+from dpipe.lang.env import Env, Written
 from dpipe.lang.expressions import Expressions
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.signatures import Param
@@ -77,7 +77,7 @@ class Answers:
     def embedder(self, node: syntax.Expr, env: Env) -> graph.One | None:
         """The embedder that an argument names; anything else is reported."""
         if (bound := self._parameter(node, env)) is not None:
-            return self.embedder(*bound[0]) if bound[0] is not None else None
+            return None if bound.node is None else self.embedder(bound.node, bound.env)
         decl = self._decl(node, env.file)
         if decl is None:
             return None
@@ -96,22 +96,17 @@ class Answers:
             self.answerer(node, env, UNKNOWN)
         self.bag.extend(d for d in found if d.code in ("E0604", "E0201", "E0506"))
 
-    def _parameter(
-        self, node: syntax.Expr, env: Env
-    ) -> tuple[tuple[syntax.Expr, Env] | None] | None:
+    def _parameter(self, node: syntax.Expr, env: Env) -> Written | None:
         """What a pipe's model parameter stands for, if the name is one."""
         if env.frame is None or not isinstance(node, syntax.NameRef):
             return None
-        return (env.frame.models[node.text],) if node.text in env.frame.models else None
+        return env.frame.models.get(node.text)
 
-    def _argument(
-        self, bound: tuple[tuple[syntax.Expr, Env] | None], env: Env, result: Type
-    ) -> Given:
+    def _argument(self, bound: Written, env: Env, result: Type) -> Given:
         """The argument of a model parameter, answering about the row of the stage that asks."""
-        if bound[0] is None:
+        if bound.node is None:
             return Given(graph.One(UNBOUND), result, unbound=True)
-        node, written = bound[0]
-        return self.answerer(node, replace(written, row=env.row), result)
+        return self.answerer(bound.node, replace(bound.env, row=env.row), result)
 
     def declare(self, decl: Decl) -> None:
         """Check a declaration of its own, whether or not it is used."""

@@ -25,16 +25,20 @@ class Typed(Struct, frozen=True):
     span: Span
 
 
-class Frame(Struct):
-    """What the parameters and local flows of a pipe stand for, in one use of it.
+class Written(Struct, frozen=True):
+    """An argument and where it was written; ``node`` is None while a definition is checked."""
 
-    A model is the argument and where it was written; None where only the definition is checked.
-    """
+    node: syntax.Expr | None
+    env: Env
+
+
+class Frame(Struct):
+    """What the parameters and local flows of a pipe stand for, in one use of it."""
 
     pipe: str
     flows: dict[str, object]
     pending: dict[str, syntax.FlowItem]
-    models: dict[str, tuple[syntax.Expr, Env] | None]
+    models: dict[str, Written]
     prompts: dict[str, object]
     values: dict[str, Typed]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dpipe.lang import graph, syntax
 from dpipe.lang.calls import bind
 from dpipe.lang.diagnostics import Diagnostic, Label
-from dpipe.lang.env import Env, Frame, Typed
+from dpipe.lang.env import Env, Frame, Typed, Written
 from dpipe.lang.names import Decl
 from dpipe.lang.rows import NOWHERE, RowAt, Rows
 from dpipe.lang.signatures import Param
@@ -112,7 +112,7 @@ class Pipes:
             case Flow():
                 frame.flows[name] = Rows(NOWHERE, OPEN_ROW)
             case Model():
-                frame.models[name] = None
+                frame.models[name] = Written(None, Env(decl.file))
             case Prompt():
                 frame.prompts[name] = None
             case _:
@@ -240,7 +240,7 @@ class Pipes:
                 frame.flows[name] = self.flows.head(node, env, name)
             case Model():
                 self.flows.answers.named_in(node, env)
-                frame.models[name] = (node, env)
+                frame.models[name] = Written(node, env)
             case Prompt():
                 frame.prompts[name] = self.flows.prompts.named(node, env)
             case _:
