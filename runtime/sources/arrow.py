@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from dpipe.runtime.paths import display, find_inputs
-from dpipe.runtime.sources.base import Context, Read, Reading, Unreadable, batched
+from dpipe.runtime.sources.base import Context, Read, Reading, Unreadable
 from dpipe.runtime.sources.files import reason
-from dpipe.runtime.sources.tables import records
+from dpipe.runtime.sources.tables import read_each, records
 
 SUFFIXES = (".arrow", ".feather", ".ipc")
 _MAGIC = b"ARROW1"
@@ -19,13 +18,7 @@ _MAGIC = b"ARROW1"
 
 def read(path: str | list[str], *, context: Context) -> Reading:
     """Each row's values by their columns; places count rows from 0."""
-    files = find_inputs(path, context.base, SUFFIXES)
-    return Reading(files, lambda: batched(_records(files, context)))
-
-
-def _records(files: Sequence[Path], context: Context) -> Iterator[Read]:
-    for file in files:
-        yield from _table(file, display(file, context.project))
+    return read_each(path, SUFFIXES, context, _table)
 
 
 def _table(file: Path, name: str) -> Iterator[Read]:

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
 import pyarrow as pa
 from pyarrow import types as kinds
 
-from dpipe.runtime.sources.base import BATCH, Read, Unreadable, record_of
+from dpipe.runtime.paths import display, find_inputs
+from dpipe.runtime.sources.base import (
+    BATCH,
+    Context,
+    Read,
+    Reading,
+    Unreadable,
+    batched,
+    record_of,
+)
 from dpipe.runtime.sources.columns import refuse_twins
 from dpipe.runtime.sources.files import reason
 
 Plain: TypeAlias = Callable[[Any], Any]
 PICTURE = {"bytes", "path"}
 """The fields of a struct that holds a picture, as the `datasets` library has it."""
+
+
+def read_each(
+    path: str | Sequence[str],
+    suffixes: Sequence[str],
+    context: Context,
+    table: Callable[[Path, str], Iterator[Read]],
+) -> Reading:
+    """The rows of each file, one file after the other; ``table`` reads one under its name."""
+    files = find_inputs(path, context.base, suffixes)
+
+    def read() -> Iterator[Read]:
+        for file in files:
+            yield from table(file, display(file, context.project))
+
+    return Reading(files, lambda: batched(read()))
 
 
 def records(batch: Any, name: str, first: int) -> Iterator[Read]:
