@@ -54,10 +54,16 @@ class Externs:
             first = value.args[0].value if value.args else None
             named = isinstance(first, syntax.StringExpr) and first.constant is not None
             if value.callee.text == "python" and isinstance(first, syntax.StringExpr) and named:
+                self._one_argument(value)
                 return first.constant or "", first.span
         help = 'write `python("checks.py:f")`'
         self.bag.add("E0701", value.span, "an extern names its Python", help=help)
         return None
+
+    def _one_argument(self, call: syntax.Call) -> None:
+        for arg in call.args[1:]:
+            help = "the Python is called anew in each run; what it gives is not recorded"
+            self.bag.add("E0506", arg.span, "`python` takes the target alone", help=help)
 
     def _file(self, decl: Decl, item: syntax.ExternItem, span: Span, path: str, name: str) -> None:
         data = self.program.python.get(path)
