@@ -1,25 +1,27 @@
-"""The parser's tables, run on states alone: which tokens could come next, and how far would it go.
+"""The parser: runs the tables, with trees or on states alone.
 
-Lark's parser builds trees and cannot go back. Recovery asks many what-ifs, so it runs the same
-tables on stacks that share their tails: keeping the stack before every token costs nothing.
+Recovery asks many what-ifs: which tokens could come next, and how far would it go. There the
+stacks share their tails, so keeping the one before every token costs nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from dpipe.lang.scan import Token
+from dpipe.lang.tables import ABSENT, SPLICED, Tables
 
 END = "$END"
 
 
-class Reduce(NamedTuple):
-    """Replace ``size`` symbols by the rule ``name``."""
+class Tree(Struct, frozen=True):
+    """A rule's name and what it was read from: tokens, trees, None for an absent part."""
 
-    size: int
-    name: str
-
-
-Action: TypeAlias = int | Reduce  # a state to shift to, or a reduction
+    data: str
+    children: list[Any]
 
 
 class Stack(NamedTuple):
@@ -31,31 +33,50 @@ class Stack(NamedTuple):
 
 
 class Automaton:
-    """``table`` gives for each state what a terminal or rule leads to."""
+    def __init__(self, tables: Tables) -> None:
+        self.states = tables.states
+        self.rules = tables.rules
+        self.start = Stack(tables.start, 0, None)
+        self.end_state = tables.end
 
-    def __init__(
-        self, table: Mapping[int, Mapping[str, Action]], start_state: int, end_state: int
-    ) -> None:
-        self.table = table
-        self.start = Stack(start_state, 0, None)
-        self.end_state = end_state
+    def tree(self, tokens: Iterable[Token]) -> Tree | None:
+        """The tree of one declaration; None if it does not parse."""
+        states, rules = self.states, self.rules
+        stack, values = [self.start.state], list[Any]()
+        for token in (*tokens, Token(END, "", 0, 0)):
+            kind = token.type
+            while (action := states[stack[-1]].get(kind)) is not None and action < 0:
+                name, node, size, shape = rules[~action]
+                if shape:
+                    children = _children(values[-size:], shape)
+                    values[-size:] = [Tree(node, children) if node else children]
+                del stack[-size:]
+                stack.append(states[stack[-1]][name])
+                if kind == END and stack[-1] == self.end_state:
+                    tree: Tree = values[-1]
+                    return tree
+            if action is None:
+                return None
+            stack.append(action)
+            values.append(token)
+        return None
 
     def shift(self, stack: Stack, kind: str, at: int) -> Stack | None:
         """The stack after the token ``at``; None if no program goes on with it."""
-        table = self.table
+        states = self.states
         while True:
-            action = table[stack.state].get(kind)
+            action = states[stack.state].get(kind)
             if action is None:
                 return None
-            if isinstance(action, int):
+            if action >= 0:
                 return Stack(action, at, stack)
+            rule = self.rules[~action]
             begin = at
-            for _ in range(action.size):
+            for _ in range(rule.size):
                 _, begin, below = stack
                 assert below is not None
                 stack = below
-            goto = table[stack.state][action.name]
-            assert isinstance(goto, int)
+            goto = states[stack.state][rule.name]
             stack = Stack(goto, begin, stack)
             if goto == self.end_state and kind == END:
                 return stack
@@ -83,6 +104,23 @@ class Automaton:
 
     def accepted(self, stack: Stack) -> frozenset[str]:
         """Every terminal that can come next."""
-        row = self.table[stack.state]
+        row = self.states[stack.state]
         kinds = {kind for kind in row if kind.isupper() and self.accepts(stack, kind)}
         return frozenset(kinds)
+
+
+def _children(parts: list[Any], shape: str) -> list[Any]:
+    """What a rule's tree is made of, as its shape tells."""
+    if SPLICED not in shape and ABSENT not in shape:
+        return parts
+    children: list[Any] = []
+    left = iter(parts)
+    for letter in shape:
+        if letter == ABSENT:
+            children.append(None)
+        elif letter == SPLICED:  # most are alone or first: a repetition grows in place
+            more = next(left)
+            children = [*children, *more] if children else more
+        else:
+            children.append(next(left))
+    return children

@@ -7,23 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import inf
-from typing import Any, Protocol
+from typing import Any
 from unicodedata import normalize
 
 from dpipe.lang import strings, syntax
+from dpipe.lang.automaton import Tree
 from dpipe.lang.diagnostics import Bag, Edit, Fix
 from dpipe.lang.scan import KEYWORDS, Token, report
 from dpipe.lang.source import Source, Span
 
 DEEPEST_TREE = 250  # levels of nodes; whatever walks the tree may recurse that far
 _LONGEST = 300  # digits of a number
-
-
-class Tree(Protocol):
-    """A rule's name and what it was read from: tokens, trees, None for an absent part."""
-
-    data: str
-    children: list[Any]
 
 
 class TooDeep(Exception):
@@ -395,7 +389,7 @@ class Builder:
 
     def test(self, c: list[Any]) -> syntax.TestItem:
         return syntax.TestItem(
-            title=strings.plain(c[1].text),
+            title=self.word(c[1]),
             entries=self.each(c[2].children),
             span=self.over(c),
         )

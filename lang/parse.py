@@ -1,21 +1,15 @@
-"""Tokens to a syntax tree, by the LALR tables that Lark makes of ``grammar.lark``.
+"""Text to a syntax tree.
 
 Each declaration is parsed alone. One that does not parse goes through ``recover`` and is parsed
-again, so the parser itself never sees a mistake. Making the tables takes ten times as long as
-loading them, so they are kept in ``grammar.json``; ``scripts/generate`` writes it.
+again, so the parser itself never sees a mistake.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator
 from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Any
 
 from dpipe.lang import syntax
-from dpipe.lang.automaton import Action, Automaton, Reduce
+from dpipe.lang.automaton import Automaton
 from dpipe.lang.build import DEEPEST_TREE, Builder, TooDeep
 from dpipe.lang.diagnostics import Bag
 from dpipe.lang.habits import habits
@@ -23,12 +17,9 @@ from dpipe.lang.layout import declarations, edition
 from dpipe.lang.recover import recover
 from dpipe.lang.scan import CLOSERS, OPENERS, Token, scan
 from dpipe.lang.source import Source
-
-if TYPE_CHECKING:
-    from lark import Lark
+from dpipe.lang.tables import tables
 
 DEEPEST = 100
-_TABLES = "grammar.json"
 
 
 def parse_module(source: Source, bag: Bag) -> syntax.Module:
@@ -50,9 +41,10 @@ def _item(tokens: list[Token], builder: Builder, bag: Bag, told: list[int]) -> s
     source = builder.source_file
     if _too_deep(tokens, source, bag):
         return _bad_item(tokens, builder)
-    tree = _tree(tokens)
-    if tree is None and (mended := recover(tokens, _automaton(), source, bag, habits, told)):
-        tree = _tree(mended)
+    automaton = _automaton()
+    tree = automaton.tree(tokens)
+    if tree is None and (mended := recover(tokens, automaton, source, bag, habits, told)):
+        tree = automaton.tree(mended)
     if tree is None:
         return _bad_item(tokens, builder)
     try:
@@ -91,116 +83,6 @@ def _tell_too_deep(token: Token, source: Source, bag: Bag, limit: int) -> None:
     bag.add("E0119", source.span(token.start, token.end), message, help=help)
 
 
-# -- Lark ----------------------------------------------------------------------------------------
-
-
-def _tree(tokens: list[Token]) -> Any:
-    """Lark's tree of one declaration; None if it does not parse."""
-    from lark import UnexpectedInput
-
-    machine: Any = _lark().parse_interactive(start="item")
-    feed = machine.feed_token
-    try:
-        for token in tokens:
-            feed(token)
-        return machine.feed_eof()
-    except UnexpectedInput:
-        return None
-
-
 @cache
 def _automaton() -> Automaton:
-    conf = _lark().parse_interactive(start="item").parser_state.parse_conf
-    table = {
-        state: {kind: _action(argument) for kind, (_, argument) in row.items()}
-        for state, row in conf.states.items()
-    }
-    return Automaton(table, conf.start_state, conf.end_state)
-
-
-def _action(argument: Any) -> Action:
-    if isinstance(argument, int):
-        return argument
-    return Reduce(len(argument.expansion), str(argument.origin.name))
-
-
-@cache
-def _lark() -> Lark:
-    from lark import Lark
-
-    kept = _kept()
-    return Lark.load(_with_lexer(kept)) if kept is not None else _made(_grammar())
-
-
-def _grammar() -> str:
-    return (resources.files("dpipe.lang") / "grammar.lark").read_text("utf-8")
-
-
-def _kept() -> dict[str, Any] | None:
-    """What ``grammar.json`` holds, if it was made of this grammar by this Lark."""
-    file = resources.files("dpipe.lang") / _TABLES
-    if not file.is_file():
-        return None
-    kept: dict[str, Any] = json.loads(file.read_bytes())
-    return kept if kept["of"] == _fingerprint(_grammar()) else None
-
-
-def _made(grammar: str) -> Lark:
-    from lark import Lark
-
-    return Lark(
-        grammar, parser="lalr", lexer=_lexer(), start=["item"], keep_all_tokens=True, strict=False
-    )
-
-
-def tables_are_current() -> bool:
-    """Whether ``grammar.json`` is there and in step with the grammar and Lark."""
-    return _kept() is not None
-
-
-def _fingerprint(grammar: str) -> str:
-    """What the tables hang on: the grammar and the version of Lark."""
-    import lark
-
-    return hashlib.sha256(f"{lark.__version__}\n{grammar}".encode()).hexdigest()
-
-
-@cache
-def _lexer() -> Any:
-    """Lark asks for a lexer; the tokens come from ``scan``."""
-    from lark.lexer import Lexer
-
-    class Scanned(Lexer):
-        def __init__(self, conf: Any) -> None:
-            pass
-
-        def lex(self, lexer_state: Any, parser_state: Any) -> Iterator[Any]:
-            return iter(())
-
-    return Scanned
-
-
-def tables() -> str:
-    """The text of ``grammar.json`` for the grammar as it is."""
-    from lark.grammar import Rule
-    from lark.lexer import TerminalDef
-
-    grammar = _grammar()
-    lark = _made(grammar)
-    lark.options.options["lexer"] = lark.lexer_conf.lexer_type = "basic"
-    data, memo = lark.memo_serialize([TerminalDef, Rule])
-    kept = {"of": _fingerprint(grammar), "data": data, "memo": memo}
-    return json.dumps(kept, separators=(",", ":")) + "\n"
-
-
-def _with_lexer(kept: dict[str, Any]) -> Any:
-    """Lark's own form again: whole numbers as keys, and our lexer."""
-    data, memo = kept["data"], kept["memo"]
-    data["options"]["lexer"] = data["parser"]["lexer_conf"]["lexer_type"] = _lexer()
-    table = data["parser"]["parser"]
-    table["tokens"] = {int(key): value for key, value in table["tokens"].items()}
-    table["states"] = {
-        int(state): {int(token): action for token, action in row.items()}
-        for state, row in table["states"].items()
-    }
-    return {"data": data, "memo": {int(key): value for key, value in memo.items()}}
+    return Automaton(tables())

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
-from dpipe.lang.parse import tables
+import msgspec
+
+from dpipe.lang.tables import kept, made
 
 FILE = Path(__file__).parent.parent / "lang/grammar.json"
 
 
 def main() -> int:
-    text = tables()
     if "--check" not in sys.argv:
-        FILE.write_text(text, encoding="utf-8")
+        FILE.write_bytes(msgspec.json.encode(made()) + b"\n")
         return 0
-    if json.loads(FILE.read_bytes())["of"] == json.loads(text)["of"]:
+    if kept() == made():
         return 0
     print(
         "lang/grammar.json is not that of lang/grammar.lark; run scripts/generate", file=sys.stderr

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 
 import pytest
 from lark import Lark
 
-from dpipe.lang import parse, syntax
+from dpipe.lang import syntax, tables
 from dpipe.lang.diagnostics import Bag
 from dpipe.lang.parse import parse_module
 from dpipe.lang.show import show_tokens, show_tree
@@ -92,22 +94,31 @@ def test_the_grammar_has_no_conflict() -> None:
     Lark(grammar, parser="lalr", lexer="basic", strict=True)
 
 
-def test_the_kept_tables_are_those_of_the_grammar() -> None:
-    assert parse.tables_are_current(), "run `python -m dpipe.lang.parse`"
+def test_the_kept_tables_are_those_that_are_made_of_the_grammar() -> None:
+    assert tables.kept() == tables.made(), "run `scripts/generate`"
 
 
-def test_a_program_parses_the_same_without_the_kept_tables(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    source = Source("t", PROGRAMS[0].read_text("utf-8"))
-    kept = show_tree(parse_module(source, Bag()))
-    monkeypatch.setattr(parse, "_TABLES", "missing.json")
-    assert not parse.tables_are_current()
-    parse._lark.cache_clear()
-    try:
-        assert show_tree(parse_module(source, Bag())) == kept
-    finally:
-        parse._lark.cache_clear()
+def test_tables_of_another_grammar_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    grammar = tables._grammar()
+    monkeypatch.setattr(tables, "_grammar", lambda: grammar.replace("RANGE", "SPAN"))
+    assert tables.kept() is None
+    made = tables.tables.__wrapped__()
+    assert "SPAN" in {kind for row in made.states for kind in row}
+
+
+def test_a_program_is_parsed_without_lark() -> None:
+    code = (
+        "import sys, dpipe; dpipe.compile(sys.argv[1]); print('lark' in sys.modules)"
+    )
+    args = [sys.executable, "-c", code, str(PROGRAMS[0])]
+    assert subprocess.run(args, capture_output=True, text=True).stdout == "False\n"
+
+
+def test_a_list_of_many_parts_is_read_in_time_proportional_to_it() -> None:
+    items = ", ".join(["1"] * 50_000)
+    found = expression(f"[{items}]")
+    assert isinstance(found, syntax.ListExpr)
+    assert len(found.items) == 50_000
 
 
 def test_every_span_of_a_node_holds_those_below_it() -> None:
