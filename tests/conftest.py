@@ -26,3 +26,11 @@ def model_server(one_model_server: Server) -> Server:
     """A model server without latency or key, its counts at zero."""
     one_model_server.reset()
     return one_model_server
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine's environment says, loopback is reached without a proxy."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)

@@ -11,6 +11,10 @@ from msgspec import Struct
 
 from dpipe.runtime.models.protocol import Unavailable
 
+MOST = 64 * 2**20
+"""Bytes of an answer: a longer one is none that a model gave."""
+_MOST_BEFORE = 2**18
+"""Bytes of headers and interim answers before it."""
 _CHUNK = 65536
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
@@ -63,6 +67,7 @@ class Connection:
         self._headers_complete = False
         self._has_length = False
         self._status = 0
+        self._taken = 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
 
@@ -115,6 +120,12 @@ class Connection:
             raise Unavailable(
                 f"the endpoint does not speak HTTP: {error}", kind="connection"
             ) from None
+        self._taken += len(data)
+        most = MOST if self._headers_complete else _MOST_BEFORE
+        if self._taken > most:
+            what = "answer" if self._headers_complete else "headers"
+            told = f"the {what} of the endpoint passed {most >> 10:,} KiB"
+            raise Unavailable(told, kind="server")
 
     def _end(self) -> None:
         """The other side closed: the end of a body without a length, else of the call."""

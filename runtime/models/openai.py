@@ -8,7 +8,7 @@ means in ``statuses``.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -24,7 +24,14 @@ from dpipe.runtime.models.endpoint import Endpoint, Spread
 from dpipe.runtime.models.options import ModelOptions
 from dpipe.runtime.models.protocol import Reply, Request, Unavailable
 from dpipe.runtime.models.statuses import Who
-from dpipe.runtime.models.transport import FirstRoad, Origin, Pool, Road
+from dpipe.runtime.models.transport import (
+    PATIENCE,
+    FirstRoad,
+    Origin,
+    Pool,
+    Road,
+    handshake_failed,
+)
 from dpipe.runtime.secrets import Secret
 
 
@@ -83,14 +90,20 @@ class OpenAIEmbedder:
 
 
 _NO_KEY: Any = {"Authorization": Omit()}
+_NO_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
 
 
 class SdkRoad:
-    """Posts through the SDK's own HTTP client, which speaks everything and is slow."""
+    """Posts through the SDK's own HTTP client, which speaks everything and is slow.
+
+    It follows no redirect: a run goes where its program says and nowhere else.
+    """
 
     def __init__(self, client: AsyncOpenAI, *, keyless: bool) -> None:
         self._client = client
-        self._options: RequestOptions = {"headers": _NO_KEY} if keyless else {}
+        self._options: RequestOptions = {"follow_redirects": False}
+        if keyless:
+            self._options["headers"] = _NO_KEY
 
     async def post(self, path: str, body: bytes) -> Answer:
         try:
@@ -102,12 +115,34 @@ class SdkRoad:
         except openai.APITimeoutError:
             raise Unavailable("the request timed out", kind="timeout") from None
         except openai.APIConnectionError as error:
-            message = f"no connection: {error.__cause__ or error}"
-            raise Unavailable(message, kind="connection") from None
+            return self._without_answer(error)
         return Answer(response.status_code, dict(response.headers), response.content)
+
+    def _without_answer(self, error: openai.APIConnectionError) -> Answer:
+        """A proxy that wants a login has answered in the endpoint's place; the rest is trouble."""
+        causes = list(_causes(error))
+        told = str(causes[0]) if causes else str(error)
+        url = self._client.base_url
+        if any(isinstance(each, httpx2.ProxyError) for each in causes):
+            if told.startswith("407"):
+                return Answer(407, {}, b"")
+            raise Unavailable(
+                f"the proxy gives no connection to {url.host}: {told}", kind="connection"
+            )
+        for each in causes:
+            if isinstance(each, ssl.SSLError):
+                raise handshake_failed(f"{url.host}:{url.port or 443}", each)
+        raise Unavailable(f"no connection: {told}", kind="connection")
 
     async def aclose(self) -> None:
         await self._client.close()
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What led to an error, the nearest first."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        yield cause
+        error = cause
 
 
 def _endpoints(name: str, id: str, options: ModelOptions) -> list[Endpoint]:
@@ -130,8 +165,10 @@ def _client(url: str, options: ModelOptions) -> AsyncOpenAI:
     return AsyncOpenAI(
         base_url=url,
         api_key=_key(options.key) if options.key else "none",
-        timeout=options.timeout,
         max_retries=0,
+        http_client=httpx2.AsyncClient(
+            timeout=httpx2.Timeout(options.timeout, connect=PATIENCE, pool=None), limits=_NO_LIMITS
+        ),
     )
 
 

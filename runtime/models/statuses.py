@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from time import time
 from typing import NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct
 
@@ -62,6 +62,8 @@ def raise_for(answer: Answer, who: Who) -> NoReturn:
         )
     if status in _PASSING or status >= 500:
         raise _unavailable(answer, said)
+    if 300 <= status < 400:
+        raise _moved(answer, who)
     if (refused := _refused(status, error, who, said)) is not None:
         raise refused
     raise RejectedRequest(f"the endpoint rejected the request ({status}): {said}", status=status)
@@ -99,6 +101,15 @@ def _unavailable(answer: Answer, said: str) -> Unavailable:
     return Unavailable(message, kind="server", status=status, retry_after=wait)
 
 
+def _moved(answer: Answer, who: Who) -> EndpointRefused:
+    """A redirect is told, not followed: who is asked is what the program says."""
+    to = shown_url(urljoin(who.url, answer.headers.get("location", "")))
+    return EndpointRefused(
+        f"model `{who.name}`: the endpoint at {who.place} sends to {to} ({answer.status})",
+        hint="if that is who shall be asked, write its base URL in `url:`",
+    )
+
+
 def _refused(status: int, error: ErrorReply, who: Who, said: str) -> EndpointRefused | None:
     """The error where no request of this model can succeed."""
     start = f"model `{who.name}`: the endpoint at {who.place}"
@@ -112,7 +123,10 @@ def _refused(status: int, error: ErrorReply, who: Who, said: str) -> EndpointRef
     if status in (400, 404) and _NO_MODEL.search(f"{error.code} {error.message}"):
         hint = f"write an id that GET {who.place}/models lists"
         return EndpointRefused(f"{start} has no model `{who.id}` ({status}): {said}", hint=hint)
-    if status in (404, 405) or status < 400:
+    if status == 407:
+        hint = "put it into the address of the proxy: HTTPS_PROXY=http://name:password@host:port"
+        return EndpointRefused(f"{start} is behind a proxy that wants a login (407)", hint=hint)
+    if status in (404, 405) or status < 300:
         hint = "write the base URL of an OpenAI-compatible API; it mostly ends in `/v1`"
         return EndpointRefused(f"{start} does not answer there ({status}): {said}", hint=hint)
     return None

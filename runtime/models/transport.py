@@ -1,11 +1,12 @@
 """How the bytes of a call travel: a path and a body out, an answer back.
 
 ``Pool`` is the fast way: plain HTTP/1.1 over connections that are kept. It knows nothing of
-proxies, redirects and compression; what it does not speak it says with ``NotSpoken``.
+proxies; a compression that it does not speak it tells with ``NotSpoken``.
 """
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import Protocol
@@ -15,8 +16,19 @@ from msgspec import Struct
 
 from dpipe.runtime.errors import EndpointRefused
 from dpipe.runtime.models.connection import Answer, Connection, Stale
+from dpipe.runtime.models.packed import NotSpoken, unpacked
 from dpipe.runtime.models.plain_socket import PlainSocket
 from dpipe.runtime.models.protocol import Unavailable
+
+PATIENCE = 15.0
+"""Seconds for a connection to come about."""
+_KEEP_ALIVE = (
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 45),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 15),
+    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 4),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 105_000),
+)
 
 
 class Road(Protocol):
@@ -25,10 +37,6 @@ class Road(Protocol):
     async def post(self, path: str, body: bytes) -> Answer: ...
 
     async def aclose(self) -> None: ...
-
-
-class NotSpoken(Exception):
-    """An answer that only a full HTTP client can follow."""
 
 
 class Origin(Struct, frozen=True):
@@ -71,9 +79,7 @@ class Pool:
         if head is None:
             head = self._heads[path] = self._origin.head(path)
         answer = await self._exchange(b"%s%d\r\n\r\n%s" % (head, len(body), body))
-        if 300 <= answer.status < 400 or "content-encoding" in answer.headers:
-            raise NotSpoken
-        return answer
+        return unpacked(answer) if "content-encoding" in answer.headers else answer
 
     async def aclose(self) -> None:
         while self._idle:
@@ -126,28 +132,54 @@ class FirstRoad:
 async def connect(origin: Origin) -> Connection:
     """A new connection; raises ``Unavailable``, or ``EndpointRefused`` where trust is missing."""
     where = f"{origin.host}:{origin.port}"
+    with trio.move_on_after(PATIENCE):
+        stream = await _reached(origin, where)
+        if origin.tls is None:
+            plain = PlainSocket(stream.socket)
+            return Connection(plain, plain)
+        return await _secured(stream, origin.tls, origin.host, where)
+    raise Unavailable(f"no connection to {where} within {PATIENCE:g} s", kind="connection")
+
+
+async def _reached(origin: Origin, where: str) -> trio.SocketStream:
     try:
         stream = await trio.open_tcp_stream(origin.host, origin.port)
     except OSError as error:
         raise Unavailable(
             f"no connection to {where}: {_reason(error)}", kind="connection"
         ) from None
-    if origin.tls is None:
-        plain = PlainSocket(stream.socket)
-        return Connection(plain, plain)
-    secure = trio.SSLStream(stream, origin.tls, server_hostname=origin.host, https_compatible=True)
+    keep_alive(stream)
+    return stream
+
+
+async def _secured(
+    stream: trio.SocketStream, tls: ssl.SSLContext, host: str, where: str
+) -> Connection:
+    secure = trio.SSLStream(stream, tls, server_hostname=host, https_compatible=True)
     try:
         await secure.do_handshake()
     except trio.BrokenResourceError as error:
         stream.socket.close()
-        raise _handshake_failed(where, error.__cause__) from None
+        raise handshake_failed(where, error.__cause__) from None
     except BaseException:
         stream.socket.close()
         raise
     return Connection(secure, stream.socket)
 
 
-def _handshake_failed(where: str, cause: BaseException | None) -> Exception:
+def keep_alive(stream: trio.SocketStream) -> None:
+    """Have the system ask a silent other side whether it is still there.
+
+    A network that is gone is noticed within two minutes, and who forgets silent connections on
+    the way does not forget one that waits for a long answer.
+    """
+    for level, name, value in _KEEP_ALIVE:
+        if (option := getattr(socket, name, None)) is not None:
+            stream.setsockopt(level, option, value)
+
+
+def handshake_failed(where: str, cause: BaseException | None) -> Exception:
+    """What a TLS connection that did not come about means."""
     if isinstance(cause, ssl.SSLCertVerificationError):
         return EndpointRefused(
             f"the certificate of {where} is not trusted: {cause.verify_message}",

@@ -12,14 +12,13 @@ from typing import Any, TypeVar
 import pytest
 import trio
 
-from dpipe.lang.types import INT, STR, Enum, Field, Int, List, Record, Type
+from dpipe.lang.types import INT, STR, Enum, Field, Int, List, Record
 from dpipe.runtime.errors import EndpointRefused, UsageError
 from dpipe.runtime.models.connection import Answer
-from dpipe.runtime.models.endpoint import Endpoint
 from dpipe.runtime.models.gate import GatedEmbedder, GatedModel
 from dpipe.runtime.models.make import make_model
-from dpipe.runtime.models.openai import OpenAIModel, SdkRoad, openai_model
-from dpipe.runtime.models.options import read_options
+from dpipe.runtime.models.openai import OpenAIModel, SdkRoad
+from dpipe.runtime.models.packed import NotSpoken
 from dpipe.runtime.models.protocol import (
     ImagePart,
     Message,
@@ -29,34 +28,19 @@ from dpipe.runtime.models.protocol import (
     TextPart,
     Unavailable,
 )
-from dpipe.runtime.models.transport import FirstRoad, NotSpoken, Origin, Pool
+from dpipe.runtime.models.transport import FirstRoad, Origin, Pool
 from dpipe.runtime.reading import Ok, read_reply
 from dpipe.runtime.secrets import Secret
+from tests.runtime.openai_models import KEY, asking, model_of, over_the_sdk
 from tests.server import Server, serving
 
 T = TypeVar("T")
 PAIR = Record((Field("question", STR), Field("grade", Int(1, 10))), name="Pair")
-KEY = "sk-very-secret-0123456789"
 
 
 @pytest.fixture
 def server(model_server: Server) -> Server:
     return model_server
-
-
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-def asking(text: str, result: Type = STR, **options: Any) -> Request:
-    return Request((Message("user", text),), None, result, options)
-
-
-def model_of(url: str | list[str], **options: Any) -> OpenAIModel:
-    return openai_model("gen", "some/model", read_options("gen", {"url": url, **options}))
 
 
 def run(
@@ -77,15 +61,6 @@ def ask(model: OpenAIModel, *requests: Request) -> list[Reply]:
         return [await model.complete(request) for request in requests]
 
     return run(model, main)
-
-
-def over_the_sdk(model: OpenAIModel) -> OpenAIModel:
-    """The same model without the fast road."""
-    for endpoint in model._spread.endpoints:
-        assert isinstance(endpoint, Endpoint)
-        assert isinstance(endpoint._road, FirstRoad)
-        endpoint._road._road = endpoint._road._roads[1]
-    return model
 
 
 # -- both roads ----------------------------------------------------------------------------------
@@ -600,10 +575,14 @@ def test_bodies_of_every_framing_are_read(data: str, close: bool, body: bytes) -
         (b"HTTP/1.1 200 OK\r\ncontent-le", "in the middle of its answer"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhi", "in the middle of its answer"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhi", "in the middle"),
-        (b"HTTP/1.1 302 Found\r\nlocation: /y\r\ncontent-length: 0\r\n\r\n", "not spoken"),
+        (b"HTTP/1.1 200 OK\r\ncontent-encoding: br\r\ncontent-length: 1\r\n\r\nx", "not spoken"),
         (
             b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\nx",
-            "not spoken",
+            "gzip ends early",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc",
+            "gzip cannot be read",
         ),
     ],
 )
