@@ -36,6 +36,7 @@ from dpipe.lang.types import (
     may_be_null,
     optional,
     required,
+    show_found,
     show_short,
 )
 
@@ -165,13 +166,9 @@ class Calls:
         if env.aggregates is not None and metric is not None:
             return self._aggregate(node, metric, env)
         if metric is not None and (name not in FUNCTIONS or not node.args):
-            self.bag.add(
-                "E0314",
-                node.span,
-                f"`{name}({'' if name in FUNCTIONS else '…'})` is only valid in `group` and "
-                "`report`",
-                help=f"of a list it is `{FUNCTIONS[name]}`" if name in FUNCTIONS else None,
-            )
+            shown = f"{name}({'' if name in FUNCTIONS else '…'})"
+            message = f"`{shown}` is only valid in `group` and `report`"
+            self.bag.add("E0314", node.span, message, help=_instead(name, shown, env.row))
             return self._wrong(node, env)
         if name == "zip":
             return self._zip(node, env)
@@ -246,7 +243,8 @@ class Calls:
             self.bag.add(
                 "E0304",
                 body.span,
-                f"`{item.name.text}` gives {show_short(body.type)}, declared {show_short(result)}",
+                f"`{item.name.text}` gives {show_found(body.type, result)}, declared "
+                f"{show_short(result)}",
                 labels=[Label(item.result.span, "declared here")],
             )
         key = self.key(decl)
@@ -489,6 +487,18 @@ def _result(function: Function, bindings: Bindings) -> Type:
 
 def _bad(node: syntax.Call) -> syntax.Arg:
     return syntax.Arg(label=None, value=syntax.BadExpr(span=node.span), span=node.span)
+
+def _instead(name: str, shown: str, row: Record | None) -> str | None:
+    """What an aggregate in the wrong place may have meant: a list's function, or a figure."""
+    fields = row.fields if row is not None else ()
+    lists = [field.name for field in fields if isinstance(field.type, List)]
+    if name in FUNCTIONS and lists:
+        takes = ", t -> …" if len(FUNCTIONS[name].params) > 1 else ""
+        return f"of a list it is `{name}(.{lists[0]}{takes})`"
+    if fields:
+        return f"of the rows of each key it is `| group(by: .{fields[0].name}, n: {shown})`"
+    return None
+
 
 
 def _is_pattern(of: Type) -> bool:

@@ -59,8 +59,8 @@ class Env(Struct, frozen=True):
     """``row`` is None where no row is seen; ``locals`` are parameters and lambda variables.
 
     ``facts`` are the narrowed types of places. ``prompt`` is the prompt whose section this is.
-    ``aggregates`` collects the aggregates of a report's figure; while it is there, the row is
-    seen only inside one.
+    ``figure`` is the figure of a report that this belongs to, and ``aggregates`` collects its
+    aggregates; while they are there, the row is seen only inside one.
     """
 
     file: str
@@ -69,6 +69,7 @@ class Env(Struct, frozen=True):
     facts: Facts = {}
     prompt: syntax.PromptItem | None = None
     aggregates: list[graph.Metric] | None = None
+    figure: syntax.Expr | None = None
     frame: Frame | None = None
 
     def constant(self) -> Env:

@@ -41,7 +41,9 @@ from dpipe.lang.types import (
     fits,
     may_be_null,
     optional,
+    quote,
     required,
+    show_found,
     show_short,
     widen,
     without_ranges,
@@ -102,10 +104,15 @@ class Expressions:
             self.bag.add(
                 code,
                 found.span,
-                f"{what} needs {show_short(wanted)}, found {show_short(found.type)}",
-                help=_conversion(found.type, wanted),
+                f"{what} needs {show_short(wanted)}, found {show_found(found.type, wanted)}",
+                help=self.conversion(found, wanted),
             )
         return False
+
+    def conversion(self, found: Typed, wanted: Type) -> str | None:
+        """How the value could be made to fit, with the text that the program has for it."""
+        text = self._text(found.span)
+        return _conversion(found.type, wanted, text if len(text) <= 40 else "…")
 
     def may_be_null(self, found: Typed) -> None:
         fallback = '"…"' if isinstance(required(found.type), Str | Enum) else "…"
@@ -284,16 +291,21 @@ class Expressions:
         return self._seen(Typed(graph.Field(node.text), found, node.span), env)
 
     def _outside(self, node: syntax.FieldRef, env: Env) -> None:
+        help = None
         if env.aggregates is not None:
-            self.bag.add(
-                "E0308",
-                node.span,
-                f"`.{node.text}` is a field of each row; a figure is about all of them",
-                help=f"write an aggregate around it: `mean(.{node.text})`",
-            )
+            message = f"`.{node.text}` is a field of each row; a figure is about all of them"
+            help = f"write an aggregate around it: `{self._aggregated(node, env)}`"
         else:
             message = f"`.{node.text}` is only valid inside a stage"
-            self.bag.add("E0308", node.span, message)
+        self.bag.add("E0308", node.span, message, help=help)
+
+    def _aggregated(self, node: syntax.FieldRef, env: Env) -> str:
+        """A figure of the rows out of the expression over one that a field stands in."""
+        whole = _value_around(env.figure or node, node) if not env.aggregates else node
+        with self.bag.capture():
+            of = self.of(whole, replace(env, aggregates=None, figure=None)).type
+        text = self._text(whole.span)
+        return f"{'mean' if isinstance(required(of), Int | Float) else 'hist'}({text})"
 
     def unknown_field(self, span: Span, name: str, row: Record) -> None:
         if self.names.told(syntax.Name(text=f".{name}", span=span)):
@@ -472,6 +484,15 @@ class Expressions:
         return Typed(graph.RecordOf(tuple(entries)), Record(tuple(fields.values())), node.span)
 
 
+def _value_around(figure: syntax.Expr, node: syntax.Expr) -> syntax.Expr:
+    """The figure that holds a field; of a record of figures, the one among its entries."""
+    if isinstance(figure, syntax.RecordExpr):
+        for entry in figure.entries:
+            if entry.value.span.start <= node.span.start < entry.value.span.end:
+                return _value_around(entry.value, node)
+    return figure
+
+
 def _common(types: Iterable[Type]) -> Type:
     found: Type = NEVER
     for type in types:
@@ -479,12 +500,24 @@ def _common(types: Iterable[Type]) -> Type:
     return found
 
 
-def _conversion(found: Type, wanted: Type) -> str | None:
+def _conversion(found: Type, wanted: Type, text: str) -> str | None:
     name = {Str: "str", Int: "int", Float: "float", Bool: "bool"}.get(type(wanted))
     scalar = isinstance(found, Str | Enum | Int | Float | Json | Bool)
-    if isinstance(found, Int | Float) and isinstance(wanted, Int | Float):
-        return "round it: `round(…)`" if isinstance(found, Float) and wanted == INT else None
-    return f"convert it: `{name}(…)`" if name and scalar else None
+    match found, wanted:
+        case Float(), Int():
+            return f"round it: `round({text})`" if wanted == INT else None
+        case ((Int() | Float()), (Int() | Float())):
+            return None
+        case Str(), Bool():
+            return f'compare it: `{text} != ""`'
+        case Enum(values), Bool():
+            return f"compare it: `{text} == {quote(values[0])}`"
+        case ((Int() | Float()), Bool()):
+            return f"compare it: `{text} > 0`"
+        case List(), Bool():
+            return f"compare it: `len({text}) > 0`"
+        case _:
+            return f"convert it: `{name}({text})`" if name and scalar else None
 
 
 def _lambda_help(node: syntax.Expr, text: Callable[[Span], str]) -> str:

@@ -30,7 +30,8 @@ def figures_of(
             expressions.bag.add("E0506", arg.label.span, f"`{name}` is given twice")
             continue
         metrics: list[graph.Metric] = []
-        value = expressions.of(arg.value, replace(env, aggregates=metrics))
+        inside = replace(env, aggregates=metrics, figure=arg.value)
+        value = expressions.of(arg.value, inside)
         found[name] = graph.Computed(tuple(metrics), value.expr)
         types.append((name, value.type))
     return tuple(found.items()), types

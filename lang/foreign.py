@@ -12,7 +12,7 @@ from dpipe.lang.names import Decl
 from dpipe.lang.readers import constants, with_defaults
 from dpipe.lang.rows import NOWHERE, RowAt, Rows
 from dpipe.lang.signatures import Param
-from dpipe.lang.types import Flow, Record, fits, may_be_null, show_short
+from dpipe.lang.types import Flow, Record, fits, may_be_null, show_found, show_short
 
 if TYPE_CHECKING:
     from dpipe.lang.flows import Flows
@@ -94,11 +94,13 @@ class ForeignPipes:
                 continue
             if found is None and (row.open or may_be_null(field.type)):
                 continue
-            why = "which the row does not have" if found is None else f"found {show_short(found)}"
+            misfit = "which the row does not have"
+            if found is not None:
+                misfit = f"found {show_found(found, field.type)}"
             self.bag.add(
                 "E0514",
                 call.callee.span,
-                f"pipe `{item.name.text}` needs `{field.name}: {show_short(field.type)}`, {why}",
+                f"pipe `{item.name.text}` needs `{field.name}: {show_short(field.type)}`, {misfit}",
                 labels=[Label(decl.name.span, "pipe declared here")],
             )
             return False

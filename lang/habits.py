@@ -11,6 +11,9 @@ from dpipe.lang.phrases import expectation, shown
 from dpipe.lang.scan import CLOSERS, KEYWORDS, OPENERS, Token
 
 _COMPARISONS = frozenset(("EQ", "NE", "LE", "GE", "LESSTHAN", "MORETHAN", "IN"))
+_AFTER_COMPARISON = frozenset(
+    ("AND", "OR", "THEN", "ELSE", "COMMA", "VBAR", "KEY", *_COMPARISONS, *CLOSERS, END)
+)
 _VALUES = frozenset(("NAME", "FIELD", "STRING", "LONG_STRING", "INT", "FLOAT", "NULL", "TRUE"))
 
 
@@ -63,6 +66,11 @@ def _token(failure: Failure, kind: str, text: str, index: int) -> Token:
 
 def _name(token: Token) -> Token:
     return Token("NAME", token.text, token.start, token.end)
+
+
+def _short(text: str) -> str:
+    """What a message can hold of a piece of the program."""
+    return text if len(text) <= 60 else f"{text[:30].rstrip()} … {text[-20:].lstrip()}"
 
 
 def _operand(failure: Failure, operator: str) -> int | None:
@@ -188,8 +196,16 @@ def _chain(failure: Failure) -> Iterator[Repair]:
     middle = failure.text(first + 1, at)
     also = _token(failure, "AND", "and", at)
     tokens = (also, *failure.tokens[first + 1 : at])
-    message = f"comparisons do not chain; write `and {middle} {failure.token.text} …`"
+    stop = _find(failure, _AFTER_COMPARISON, at + 1) or at + 1
+    before, after = failure.text(_left_of(failure, first), at), failure.text(at, stop)
+    message = f"comparisons do not chain; write `{before} and {middle} {after}`"
     yield _repair(failure, at, at, tokens, "E0121", (at, at), message, write=f"and {middle} ")
+
+
+def _left_of(failure: Failure, operator: int) -> int:
+    """Where the left operand of a comparison before the failing token starts."""
+    stack = failure.automaton.shift(failure.stacks[operator], failure.kinds[operator], operator)
+    return stack.below.begin if stack and stack.below else operator
 
 
 def _ternary(failure: Failure) -> Iterator[Repair]:
@@ -232,7 +248,8 @@ def _bare_if(failure: Failure) -> Iterator[Repair]:
         tokens = (_token(failure, "LPAR", "(", at), *inner, _token(failure, "RPAR", ")", stop))
         message = "an `if` inside an operator needs parentheses"
         write = f"({failure.text(at, stop)})"
-        yield _repair(failure, at, stop, tokens, "E0127", (at, at), message, write=write)
+        help = f"write `{_short(write)}`"
+        yield _repair(failure, at, stop, tokens, "E0127", (at, at), message, help=help, write=write)
         return
     otherwise = _find(failure, frozenset(("ELSE",)), at)
     if begin is None or otherwise is None:

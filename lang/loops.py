@@ -9,7 +9,7 @@ from dpipe.lang.calls import bind
 from dpipe.lang.env import Env
 from dpipe.lang.rows import NOWHERE, RowAt, Rows
 from dpipe.lang.stages import LOOP
-from dpipe.lang.types import BOOL, INT, OPEN_ROW, Record, fits, show_short
+from dpipe.lang.types import BOOL, INT, OPEN_ROW, Record, fits, show_found, show_short
 
 if TYPE_CHECKING:
     from dpipe.lang.flows import Flows
@@ -81,17 +81,23 @@ class Loops:
         why = _difference(given, taken)
         if why is None or given.open:
             return True
-        message = f"the pipe of a loop gives back the row that it takes: {why}"
-        self.bag.add("E0511", body.span, message)
+        difference, way_out = why
+        message = f"the pipe of a loop gives back the row that it takes: {difference}"
+        self.bag.add("E0511", body.span, message, help=way_out)
         return False
 
 
-def _difference(given: Record, taken: Record) -> str | None:
+def _difference(given: Record, taken: Record) -> tuple[str, str | None] | None:
+    """How the row that comes back is another one, and what mends that."""
     for field in taken.fields:
-        found = given.get(field.name)
+        name, found = field.name, given.get(field.name)
         if found is None:
-            return f"it loses field `{field.name}`"
+            return f"it loses field `{name}`", f"keep `.{name}` to the end of the pipe"
         if not fits(found, field.type):
-            return f"`{field.name}` comes back as {show_short(found)}, not {show_short(field.type)}"
+            back = f"`{name}` comes back as {show_found(found, field.type)}"
+            return f"{back}, not {show_short(field.type)}", None
     more = [name for name in given.names() if taken.get(name) is None]
-    return f"it adds field `{more[0]}`; drop it at the end" if more else None
+    if not more:
+        return None
+    dropped = ", ".join(f".{name}" for name in more)
+    return f"it adds field `{more[0]}`", f"end the pipe with `| drop({dropped})`"

@@ -25,6 +25,7 @@ from dpipe.lang.types import (
     Type,
     fits,
     may_be_null,
+    show_found,
     show_short,
 )
 
@@ -192,7 +193,8 @@ class Pipes:
                 self._unfit(decl, call, field.name, field.type, "which the row does not have")
                 return False
             elif found is not None and not fits(found, field.type):
-                self._unfit(decl, call, field.name, field.type, f"found {show_short(found)}")
+                misfit = f"found {show_found(found, field.type)}"
+                self._unfit(decl, call, field.name, field.type, misfit)
                 return False
         frame.flows[param.name.text] = Rows(rows.node, row)
         return True

@@ -10,16 +10,19 @@ from dpipe.lang.env import Env, Typed
 from dpipe.lang.expressions import Expressions
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.source import Span
+from dpipe.lang.spell import nearest
 from dpipe.lang.types import (
     MESSAGE,
     UNKNOWN,
     Field,
     List,
     Model,
+    Record,
     Type,
     Unknown,
     fits,
     required,
+    show_found,
     show_short,
 )
 from dpipe.lang.types import Flow as FlowKind
@@ -266,8 +269,9 @@ class Prompts:
                 "E0407",
                 found.span,
                 f"prompt `{decl.name.text}` needs `{name}: {show_short(wanted)}`, found "
-                f"{show_short(found.type)}",
+                f"{show_found(found.type, wanted)}",
                 labels=[Label(decl.name.span, "prompt declared here")],
+                help=self.expressions.conversion(found, wanted),
             )
             return
         self.expressions.need(found, wanted, f"prompt `{decl.name.text}`", "E0407")
@@ -282,21 +286,29 @@ class Prompts:
         if of is None and row.open:
             return None
         if of is None:
-            fields = [field.name for field in row.fields if fits(field.type, param.type)]
-            first = f"write `{prompt}({param.name}: .{fields[0]})`" if fields else None
-            help = first if first and not isinstance(node, syntax.Call) else (
-                f"add `{param.name}: …`" if not fields else f"add `{param.name}: .{fields[0]}`"
-            )  # fmt: skip
+            given = f"{param.name}: {_likely(row, param)}"
+            called = isinstance(node, syntax.Call)
+            help = f"add `{given}`" if called else f"write `{prompt}({given})`"
             message = f"prompt `{prompt}` needs {shown}, which the row does not have"
             self.bag.add("E0406", node.span, message, labels=labels, help=help)
             return None
         if not fits(of, param.type):
-            way_out = f"`{param.name}: .{param.name} ?? …`" if fits(required(of), param.type) else (
-                f"`{param.name}: …`"
-            )  # fmt: skip
-            message = f"prompt `{prompt}` needs {shown}, found {show_short(of)}"
-            self.bag.add("E0407", node.span, message, labels=labels, help=f"give it: {way_out}")
+            way_out = "…"
+            if fits(required(of), param.type):
+                way_out = f".{param.name} ?? …"
+            message = f"prompt `{prompt}` needs {shown}, found {show_found(of, param.type)}"
+            help = f"give it: `{param.name}: {way_out}`"
+            self.bag.add("E0407", node.span, message, labels=labels, help=help)
         return Typed(graph.Field(param.name), of, node.span)
+
+
+def _likely(row: Record, param: Field) -> str:
+    """The field that a parameter could be given: the only one that fits, or nearest in name."""
+    fields = [field.name for field in row.fields if fits(field.type, param.type)]
+    near = nearest(param.name, fields)
+    if near is None and len(fields) == 1:
+        near = fields[0]
+    return "…" if near is None else f".{near}"
 
 
 def _read(entries: Sequence[syntax.Entry]) -> list[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from msgspec.structs import replace
-
 from dpipe.lang import graph, syntax
 from dpipe.lang.diagnostics import Label
 from dpipe.lang.env import Env, Typed
@@ -14,11 +12,11 @@ from dpipe.lang.prompts import Prompts
 from dpipe.lang.types import (
     Field,
     List,
-    Optional,
     Record,
     Type,
     fits,
     required,
+    show_found,
     show_short,
     without_ranges,
 )
@@ -80,7 +78,7 @@ class Scripts:
         if not will_fit(found, prompt.result):
             message = (
                 f"prompt `{decl.name.text}` gives {show_short(prompt.result)}, "
-                f"found {show_short(found.type)}"
+                f"found {show_found(found.type, prompt.result)}"
             )
             labels = [Label(decl.name.span, "prompt declared here")]
             self.bag.add("E0803", found.span, message, labels=labels)
@@ -106,21 +104,7 @@ def will_fit(found: Typed, wanted: Type) -> bool:
 
     Whether a computed number lies in its range is seen when the test runs.
     """
-    return fits(found.type, wanted if _is_literal(found.expr) else _unbounded(wanted))
-
-
-def _unbounded(of: Type) -> Type:
-    """The type with all its numbers unbounded, those in records too."""
-    match of:
-        case Record(fields):
-            bare = (Field(one.name, _unbounded(one.type), one.description) for one in fields)
-            return replace(of, fields=tuple(bare))
-        case List(inner):
-            return List(_unbounded(inner))
-        case Optional(inner):
-            return Optional(_unbounded(inner))
-        case _:
-            return without_ranges(of)
+    return fits(found.type, wanted if _is_literal(found.expr) else without_ranges(wanted))
 
 
 def _is_literal(expr: graph.Expr) -> bool:

@@ -29,6 +29,7 @@ from dpipe.lang.types import (
     fits,
     may_be_null,
     required,
+    show_found,
     show_short,
 )
 
@@ -272,7 +273,7 @@ class Sinks:
             way_out = f"`{field.name}: .{field.name} ?? …`" if null else f"`{field.name}: …`"
             message = (
                 f"`{writer.name}` needs `{field.name}: {show_short(field.type)}`, "
-                f"found {show_short(of)}"
+                f"found {show_found(of, field.type)}"
             )
             self.bag.add("E0303", call.callee.span, message, help=f"give it: {way_out}")
         return Typed(graph.Field(field.name), of or field.type, call.callee.span)

@@ -307,7 +307,7 @@ class ExternItem(Node, frozen=True):
 
 
 class TestItem(Node, frozen=True):
-    title: str
+    title: Name
     entries: tuple[Entry, ...]
 
 

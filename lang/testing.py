@@ -13,7 +13,7 @@ from dpipe.lang.flows import Flows
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.rows import NOWHERE
 from dpipe.lang.scripts import Scripts, prompts_asked, will_fit
-from dpipe.lang.types import Field, List, Record, Type, fits, show_short
+from dpipe.lang.types import Field, List, Record, Type, fits, show_found, show_short
 
 ENTRIES = ("given", "answer", "expect")
 FORMS = {"given": "given: { docs: [{ … }] }", "answer": "answer: { my_prompt: … }"}
@@ -38,7 +38,7 @@ class Tests:
         expects = tuple(self._expects(file, item))
         flows = tuple(self._flows_read(file, expects))
         test = graph.TestDef(
-            item.title,
+            item.title.text,
             nodes,
             flows,
             tuple(rows for rows in given if rows is not None),
@@ -59,7 +59,8 @@ class Tests:
                 misspelt(self.bag, "E0805", entry.key.span, word, message, ENTRIES, help)
         if not any(entry.key.text == "expect" for entry in item.entries):
             help = "add `expect: len(my_flow) == 1`"
-            self.bag.add("E0805", item.span, f'test "{item.title}" expects nothing', help=help)
+            message = f'test "{item.title.text}" expects nothing'
+            self.bag.add("E0805", item.title.span, message, help=help)
 
     def _entries(self, item: syntax.TestItem, key: str) -> Iterator[syntax.Entry]:
         """What stands in the records of a key."""
@@ -69,7 +70,8 @@ class Tests:
             if isinstance(entry.value, syntax.RecordExpr):
                 yield from entry.value.entries
             else:
-                self.bag.add("E0805", entry.value.span, f"write `{FORMS[key]}`")
+                message = f"`{key}:` takes a record"
+                self.bag.add("E0805", entry.value.span, message, help=f"write `{FORMS[key]}`")
 
     # -- what is given ---------------------------------------------------------------------------
 
@@ -142,8 +144,8 @@ class Tests:
         decl = self.names.keyed(item.span.file, prompt)
         self.bag.add(
             "E0804",
-            item.span if entry is None else entry.key.span,
-            f'test "{item.title}" has no answer for prompt `{prompt}`, which `{flow}` asks',
+            item.title.span if entry is None else entry.key.span,
+            f'test "{item.title.text}" has no answer for prompt `{prompt}`, which `{flow}` asks',
             labels=[] if decl is None else [Label(decl.name.span, "prompt declared here")],
             help=f"add `answer: {{ {key}: … }}`" if entry is None else f"add `{key}: …` to it",
         )
@@ -157,5 +159,6 @@ def _why(found: Type, row: Record) -> str:
         if not fits(Record((Field(field.name, of),) if of else ()), Record((field,))):
             if of is None:
                 return f": it has no `{field.name}`"
-            return f": `{field.name}` is {show_short(of)}, declared {show_short(field.type)}"
+            is_now = show_found(of, field.type)
+            return f": `{field.name}` is {is_now}, declared {show_short(field.type)}"
     return ""

@@ -6,9 +6,12 @@ gives one diagnostic. A row is a ``Record``; an *open* one may have fields that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Type(Struct, frozen=True):
@@ -113,6 +116,20 @@ class Record(Type, frozen=True):
         return Record(kept, open=self.open)
 
 
+class Again(Record, frozen=True):
+    """A declared record that contains itself, alone or with others; ``group`` defines them all.
+
+    Inside a definition such a record stands without its group; ``fields`` puts it back. So its
+    fields hold it again, and a walk over types has no end unless it knows this class.
+    """
+
+    group: tuple[Record, ...] = ()
+
+    @property
+    def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
+        return _fields_again(self)
+
+
 class Optional(Type, frozen=True):
     """``T?``; never of an ``Optional``, ``Null`` or ``Json``."""
 
@@ -142,6 +159,7 @@ class Flow(Type, frozen=True):
 UNKNOWN, NEVER, NULL = Unknown(), Never(), Null()
 STR, BOOL, JSON, IMAGE, SECRET = Str(), Bool(), Json(), Image(), Secret()
 INT, FLOAT = Int(), Float()
+_NO_JSON = (Image, Secret, Model, Prompt, Flow)
 OPEN_ROW = Record(open=True)
 MESSAGE = Record(
     (Field("role", Enum(("system", "user", "assistant"))), Field("content", STR)), name="Message"
@@ -161,61 +179,121 @@ def required(of: Type) -> Type:
     return of.of if isinstance(of, Optional) else of
 
 
+def mapped(of: Type, change: Callable[[Type], Type]) -> Type:
+    """The type with what it is made of changed; of an ``Again`` its definitions."""
+    match of:
+        case Again(name=name, group=group):
+            return Again(name=name, group=tuple(_mapped_fields(one, change) for one in group))
+        case Record():
+            return _mapped_fields(of, change)
+        case List(inner):
+            return List(change(inner))
+        case Optional(inner):
+            return Optional(change(inner))
+        case Union(options):
+            return Union(tuple(change(option) for option in options))
+        case _:
+            return of
+
+
+def _mapped_fields(of: Record, change: Callable[[Type], Type]) -> Record:
+    fields = (Field(one.name, change(one.type), one.description) for one in of.fields)
+    return replace(of, fields=tuple(fields))
+
+
+def grouped(of: Type, group: tuple[Record, ...]) -> Type:
+    """A type out of a definition, with the group in each record that stands without."""
+    if isinstance(of, Again):
+        return of if of.group else Again(name=of.name, group=group)
+    return mapped(of, lambda part: grouped(part, group))
+
+
+@lru_cache(maxsize=1024)
+def _fields_again(of: Again) -> tuple[Field, ...]:
+    definition = next((one for one in of.group if one.name == of.name), Record())
+    return _mapped_fields(definition, lambda part: grouped(part, of.group)).fields
+
+
+def parts(of: Type) -> Iterator[Type]:
+    """The type and all that it is made of, each record that contains itself once."""
+    seen: set[Type] = set()
+    waiting = [of]
+    while waiting:
+        part = waiting.pop()
+        if part in seen:
+            continue
+        yield part
+        match part:
+            case List(inner) | Optional(inner):
+                waiting.append(inner)
+            case Record(fields):
+                waiting += [field.type for field in fields]
+            case Union(options):
+                waiting += options
+        if isinstance(part, Again):
+            seen.add(part)
+
+
+@lru_cache(maxsize=1024)
+def ends_within(of: Type, depth: int) -> bool:
+    """Whether a value can have ``Again`` records no more than ``depth`` deep in each other."""
+    match of:
+        case Again(fields):
+            return depth > 0 and all(ends_within(field.type, depth - 1) for field in fields)
+        case Record(fields):
+            return all(ends_within(field.type, depth) for field in fields)
+        case Union(options):
+            return any(ends_within(option, depth) for option in options)
+        case _:
+            return True
+
+
 def without_ranges(of: Type) -> Type:
-    """The type with its outermost numbers unbounded."""
+    """The type with all its numbers unbounded, those in records too."""
     match of:
         case Int():
             return INT
         case Float():
             return FLOAT
-        case List(inner):
-            return List(without_ranges(inner))
-        case Optional(inner):
-            return Optional(without_ranges(inner))
-        case Union(options):
-            return Union(tuple(without_ranges(option) for option in options))
         case _:
-            return of
+            return mapped(of, without_ranges)
 
 
 def holds_secret(of: Type) -> bool:
     """Whether a value of the type has a key in it."""
-    match of:
-        case Secret():
-            return True
-        case List(inner) | Optional(inner):
-            return holds_secret(inner)
-        case Record(fields):
-            return any(holds_secret(field.type) for field in fields)
-        case Union(options):
-            return any(holds_secret(option) for option in options)
-        case _:
-            return False
+    return any(isinstance(part, Secret) for part in parts(of))
 
 
 def may_be_null(of: Type) -> bool:
     return isinstance(of, Optional | Null)
 
 
-def fits(actual: Type, expected: Type) -> bool:
-    """Whether every value of ``actual`` may stand where ``expected`` is needed."""
+Assumed: TypeAlias = frozenset[tuple[Type, Type]]
+
+
+def fits(actual: Type, expected: Type, assumed: Assumed = frozenset()) -> bool:
+    """Whether every value of ``actual`` may stand where ``expected`` is needed.
+
+    ``assumed`` are pairs of records that contain themselves, met on the way: they fit unless
+    something else in them does not.
+    """
     match actual, expected:
         case (Unknown() | Never(), _) | (_, Unknown()):
             return True
         case Union(options), _:
-            return all(fits(option, expected) for option in options)
+            return all(fits(option, expected, assumed) for option in options)
         case Null(), _:
             return isinstance(expected, Null | Optional | Json)
         case Optional(inner), Optional(wanted):
-            return fits(inner, wanted)
+            return fits(inner, wanted, assumed)
         case Optional(inner), Json():
-            return fits(inner, expected)
+            return fits(inner, expected, assumed)
         case Optional(), _:
             return False
         case _, Optional(wanted):
-            return fits(actual, wanted)
+            return fits(actual, wanted, assumed)
         case _, Union(options):
-            return any(fits(actual, option) for option in options)
+            return any(fits(actual, option, assumed) for option in options)
         case Enum(values), Enum(allowed):
             return set(values) <= set(allowed)
         case Enum(), Str():
@@ -225,9 +303,12 @@ def fits(actual: Type, expected: Type) -> bool:
         case Float(low, high), Float(lowest, highest):
             return _within(low, high, lowest, highest)
         case List(of), List(wanted):
-            return fits(of, wanted)
+            return fits(of, wanted, assumed)
+        case Again(), Again():
+            pair = (actual, expected)
+            return pair in assumed or _fields_fit(actual, expected, assumed | {pair})
         case Record(), Record():
-            return all(_field_fits(actual, field) for field in expected.fields)
+            return _fields_fit(actual, expected, assumed)
         case _, Json():
             return _is_json(actual)
         case _:
@@ -242,21 +323,19 @@ def _within(
     )
 
 
-def _field_fits(actual: Record, field: Field) -> bool:
+def _fields_fit(actual: Record, expected: Record, assumed: Assumed) -> bool:
+    return all(_field_fits(actual, field, assumed) for field in expected.fields)
+
+
+def _field_fits(actual: Record, field: Field, assumed: Assumed) -> bool:
     found = actual.get(field.name)
     if found is None:
         return actual.open or may_be_null(field.type) or isinstance(field.type, Json)
-    return fits(found, field.type)
+    return fits(found, field.type, assumed)
 
 
 def _is_json(of: Type) -> bool:
-    match of:
-        case List(inner):
-            return fits(inner, JSON)
-        case Record(fields):
-            return all(fits(field.type, JSON) for field in fields)
-        case _:
-            return isinstance(of, Json | Str | Bool | Int | Float | Enum)
+    return not any(isinstance(part, _NO_JSON) for part in parts(of))
 
 
 def widen(left: Type, right: Type) -> Type:
@@ -278,6 +357,8 @@ def widen(left: Type, right: Type) -> Type:
             return Float(_lowest(low1, low2), _highest(high1, high2))
         case List(one), List(two):
             return List(widen(one, two))
+        case Again(), Again():
+            pass  # one of them, or both as they are: widening each other they would have no end
         case Record(), Record() if left.names() == right.names():
             fields = (
                 Field(a.name, widen(a.type, b.type), a.description)
@@ -322,9 +403,16 @@ def union(options: Iterable[Type]) -> Type:
     return optional(result) if nullable else result
 
 
-def show(of: Type) -> str:
-    """The type as a program writes it; ``?`` where it is not known."""
+def show(of: Type, inside: tuple[str | None, ...] = ()) -> str:
+    """The type as a program writes it; ``?`` where it is not known.
+
+    ``inside`` names the records around it that contain themselves: there their names stand.
+    """
     match of:
+        case Again(name=str() as name) if name in inside:
+            return name
+        case Again(fields, name):
+            return _show_record(fields, (*inside, name))
         case Int(None, None):
             return "int"
         case Float(None, None):
@@ -338,21 +426,27 @@ def show(of: Type) -> str:
         case Enum(values):
             return " | ".join(quote(value) for value in values)
         case List(inner):
-            return f"[{show(inner)}]"
+            return f"[{show(inner, inside)}]"
         case Record(fields, _, is_open):
-            parts = [f"{_field_name(field.name)}: {show(field.type)}" for field in fields]
-            parts += ["…"] if is_open else []
-            return "{ " + ", ".join(parts) + " }" if parts else "{}"
+            return _show_record(fields, inside, is_open)
         case Optional(inner):
-            return f"{show(inner)}?"
+            return f"{show(inner, inside)}?"
         case Union(options):
-            return " | ".join(show(option) for option in options)
+            return " | ".join(show(option, inside) for option in options)
         case Flow(row):
             return f"flow[{show(row)}]"
         case Unknown() | Never():
             return "?"
         case _:
             return type(of).__name__.lower()
+
+
+def _show_record(
+    fields: Iterable[Field], inside: tuple[str | None, ...], is_open: bool = False
+) -> str:
+    shown = [f"{_field_name(field.name)}: {show(field.type, inside)}" for field in fields]
+    shown += ["…"] if is_open else []
+    return "{ " + ", ".join(shown) + " }" if shown else "{}"
 
 
 def show_short(of: Type) -> str:
@@ -366,6 +460,18 @@ def show_short(of: Type) -> str:
             return f"{show_short(inner)}?"
         case _:
             return show(of)
+
+
+def show_found(found: Type, wanted: Type) -> str:
+    """What does not fit where ``wanted`` is needed; its ranges only where one is why."""
+    plain = without_ranges(found)
+    if not fits(plain, without_ranges(wanted)):
+        return show_short(plain)
+    match found:
+        case Int(low, high) | Float(low, high) if low is not None and low == high:
+            return str(low)
+        case _:
+            return show_short(found)
 
 
 def quote(text: str) -> str:
