@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -20,6 +21,7 @@ from msgspec import Struct
 from dpipe.lang import graph
 from dpipe.runtime.equality import frozen
 from dpipe.runtime.errors import NoValue, UsageError
+from dpipe.runtime.keys import options_meant
 from dpipe.runtime.values import Values
 
 
@@ -50,12 +52,17 @@ Judge: TypeAlias = Callable[[Values, Any], Any]
 """A lambda of the program over an answer; the stage's row comes first."""
 
 
-class Seat(Struct, frozen=True):
+class Seat(Struct, frozen=True, dict=True):
     """A place of one model in a topology; ``ordinal`` counts the equal ones before it."""
 
     model: str
     options: Mapping[str, Any]
     ordinal: int
+
+    @cached_property
+    def meant(self) -> bytes:
+        """The options as they count in a key."""
+        return options_meant(self.options)
 
 
 class Voices(Protocol):

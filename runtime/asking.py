@@ -7,7 +7,6 @@ in it before anybody sees the answer, and the model's slot is free again before 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, Protocol
 
 import trio
@@ -17,7 +16,7 @@ from msgspec.structs import replace
 from dpipe.lang.types import Type
 from dpipe.runtime import reading
 from dpipe.runtime.answerers import Failed, Seat, Value
-from dpipe.runtime.journal import Journal, Recorded
+from dpipe.runtime.journal import LOOKED_UP_AT_ONCE, Journal, Recorded
 from dpipe.runtime.keys import draw_key, question_key, request_key
 from dpipe.runtime.models.protocol import (
     Message,
@@ -39,22 +38,19 @@ _SAME_AGAIN = frozenset({"refused", "filtered", "rejected_request", "unavailable
 Draw = tuple[int, ...]
 
 
-class Question(Struct, frozen=True, dict=True):
+class Question(Struct, frozen=True):
     """A prompt as rendered for one row: ``messages``, or ``raw`` text.
 
-    ``prompt`` is its name and ``args`` are the values of its parameters, in their order.
+    ``key`` is what is asked, in sixteen bytes; ``prompt`` its name, and ``args`` are the values
+    of its parameters, in their order.
     """
 
     messages: tuple[Message, ...]
     raw: str | None
     result: Type
-    prompt: str = ""
-    args: tuple[Any, ...] = ()
-
-    @cached_property
-    def key(self) -> bytes:
-        """What is asked, in sixteen bytes."""
-        return question_key(self.messages, self.raw, self.result)
+    key: bytes
+    prompt: str
+    args: tuple[Any, ...]
 
 
 class Endpoint(Struct, frozen=True):
@@ -181,30 +177,41 @@ class Query(Struct, frozen=True):
         return key_of("turn", self.key, self.row, repr(self.draw))
 
 
+def question_of(
+    messages: tuple[Message, ...], raw: str | None, result: Type, prompt: str, args: tuple[Any, ...]
+) -> Question:
+    key = question_key(messages, raw, result)
+    return Question(messages, raw, result, key, prompt, args)
+
+
 def query_of(
     scope: str, seat: Seat, question: Question, draw: Draw, retry: Mapping[str, int], row: bytes
 ) -> Query:
     """A question of one row; at temperature 0 equal questions have one key."""
     request = Request(question.messages, question.raw, question.result, seat.options)
     greedy = seat.options.get("temperature") == 0
-    key = draw_key(request_key(scope, seat.options, question.key), () if greedy else draw)
+    key = draw_key(request_key(scope, seat.meant, question.key), () if greedy else draw)
     return Query(seat, question, request, retry, key, draw, row)
 
 
 class Answering(Protocol):
     """What the questions of rows are put to: ``Asker``, or in a test its script.
 
-    ``recalls`` counts answers that took no call.
+    ``recalls`` counts answers that took no call; of ``rows_at_once`` rows the questions may be
+    recalled together.
     """
 
     recalls: int
+
+    @property
+    def rows_at_once(self) -> int: ...
 
     def query(
         self, seat: Seat, question: Question, draw: Draw, retry: Mapping[str, int], row: bytes
     ) -> Query: ...
 
-    def recalled(self, query: Query) -> Value | Failed | None:
-        """The answer, if it is known; None where a call is needed."""
+    def recalled(self, queries: Sequence[Query]) -> list[Value | Failed | None]:
+        """The answers that are known; None where a call is needed."""
 
     async def ask(self, query: Query) -> Value | Failed: ...
 
@@ -216,6 +223,8 @@ class Answering(Protocol):
 
 class Asker:
     """Asks the models of one run. With ``replay`` it answers from the journal alone."""
+
+    rows_at_once = LOOKED_UP_AT_ONCE
 
     def __init__(
         self,
@@ -238,11 +247,15 @@ class Asker:
         scope = self._endpoints[seat.model].model.scope
         return query_of(scope, seat, question, draw, retry, row)
 
-    def recalled(self, query: Query) -> Value | Failed | None:
-        """The answer, if the journal has it; None where a call is needed."""
+    def recalled(self, queries: Sequence[Query]) -> list[Value | Failed | None]:
+        """The answers that the journal has, by one look-up; None where a call is needed."""
+        recorded = self._journal.recall_all([query.key for query in queries])
+        return [self._recalled(query, recorded.get(query.key, ())) for query in queries]
+
+    def _recalled(self, query: Query, recorded: Sequence[Recorded]) -> Value | Failed | None:
         if query.key in self._under_way:
             return None
-        chain = self._look_up(query)
+        chain = self._chain(query, recorded)
         if chain.verdict is None:
             self._missed[query.key] = (query, chain)
         return chain.verdict
@@ -253,7 +266,7 @@ class Asker:
             await other.wait()
         missed, chain = self._missed.pop(query.key, (None, None))
         if chain is None or missed is not query:
-            chain = self._look_up(query)
+            chain = self._chain(query, self._journal.recall(query.key))
         if chain.verdict is not None:
             self.recalls += 1
             return chain.verdict
@@ -273,9 +286,8 @@ class Asker:
     def is_got_over(self, query: Query) -> bool:
         return self._replay or bool(self._journal.recall(query.turn))
 
-    def _look_up(self, query: Query) -> Chain:
-        """The attempts so far; without a verdict where a call is needed."""
-        recorded = self._journal.recall(query.key)
+    def _chain(self, query: Query, recorded: Sequence[Recorded]) -> Chain:
+        """What the attempts so far come to; without a verdict where a call is needed."""
         endpoint = self._endpoints[query.seat.model]
         standing = self._standing(recorded)
         chain = Chain(query.request, query.seat.model, query.retry, endpoint.context, standing)

@@ -196,14 +196,19 @@ def _part(
             return Check(label_of(node), fitter(node.row))
         case SinkNode():
             seed = frame.settings.seed
-            return Writing(node, frame.expressions, models.vectors, told, seed=seed)
+            writing = Writing(node, frame.expressions, models.vectors, told, seed=seed)
+            return _asked_ahead(index, node, frame, writing)
         case RoundNode():
             stage = loop.as_stage(node)
-            return loop.build_round(stage, _context(stage, frame, models))
+            context = _context(stage, frame, models)
+            built = loop.build_round(stage, context)
+            return _asked_ahead(index, stage, frame, built, context)
         case LeaveNode():
             return loop.build_leave(node)
         case StageNode():
-            return _stage(index, node, frame, models)
+            context = _context(node, frame, models)
+            built = _stage(index, node, frame, models, context)
+            return _asked_ahead(index, node, frame, built, context)
         case _:
             raise TypeError(f"not a node of an unrolled graph: {node!r}")
 
@@ -214,11 +219,34 @@ def _context(node: StageNode, frame: Frame, models: Models) -> StageContext:
     return StageContext(label_of(node), frame.expressions, salt, models.vectors)
 
 
-def _stage(index: int, node: StageNode, frame: Frame, models: Models) -> Step | Task:
-    context = _context(node, frame, models)
+def _asked_ahead(
+    index: int,
+    node: StageNode | SinkNode,
+    frame: Frame,
+    part: Step | Task | Sink,
+    context: StageContext | None = None,
+) -> Part:
+    """The part; before it, where it calls Python that is waited for, what asks that."""
+    if not frame.expressions.waits(node):
+        return part
+    foresee = getattr(part, "foresee", None) or partial(_worked_out, context.waiting)
+    if isinstance(part, Step):
+        part = Stepping(part, carries=index in frame.wiring.carrying)
+    line = calling.AT_ONCE * (1 if index in frame.wiring.above_limits else LINE)
+    return Ahead(part, foresee, frame.expressions.functions, line)
+
+
+def _worked_out(waiting: Iterable[OverRow], row: Row) -> None:
+    for over in waiting:
+        over(row)
+
+
+def _stage(
+    index: int, node: StageNode, frame: Frame, models: Models, context: StageContext
+) -> Step | Task:
     if node.stage == "ask":
-        ahead = 1 if index in frame.wiring.above_limits else ask.AHEAD
-        return ask.build(node, context, _asking(frame, models), ahead=ahead)
+        limited = index in frame.wiring.above_limits
+        return ask.build(node, context, _asking(frame, models), limited=limited)
     if node.stage not in STAGES:
         raise UsageError(f"{node.place}: the stage `{node.stage}` cannot be run yet")
     return STAGES[node.stage](node, context)

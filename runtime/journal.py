@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
@@ -33,9 +33,10 @@ SYNC_SECONDS = 1.0
 LOOKED_UP_AT_ONCE = 500
 
 _RECALL = (
-    "SELECT attempt, run, outcome, model, max_tokens, at, texts FROM attempts"
-    " WHERE key = ? ORDER BY attempt"
+    "SELECT key, attempt, run, outcome, model, max_tokens, at, texts FROM attempts"
+    " WHERE key IN ({}) ORDER BY key, attempt"
 )
+_RECALL_VECTORS = "SELECT key, vector FROM vectors WHERE key IN ({})"
 _FORGET = "DELETE FROM attempts WHERE key = ? AND attempt >= ?"
 _RECORD = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -110,26 +111,35 @@ class Journal:
 
     def recall(self, key: bytes) -> list[Recorded]:
         """The attempts at a call in their order, those still waiting to be written included."""
-        rows = self._reader.rows(_RECALL, (key,))
-        chain = [_recorded(self.path, key, row) for row in rows] if rows else []
+        return self.recall_all([key]).get(key, [])
+
+    def recall_all(self, keys: Iterable[bytes]) -> dict[bytes, list[Recorded]]:
+        """``recall`` for many calls; those without attempts are left out."""
+        wanted = list(dict.fromkeys(keys))
+        chains: dict[bytes, list[Recorded]] = {}
+        for key, *row in self._found(_RECALL, wanted):
+            chains.setdefault(key, []).append(_recorded(self.path, key, row))
         for batch in (self._writing, self._open):
-            for entry in batch.chains.get(key, ()):
-                chain = _followed(chain, entry)
-        return chain
+            for key in wanted if batch.chains else ():
+                for entry in batch.chains.get(key, ()):
+                    chains[key] = _followed(chains.get(key, []), entry)
+        return chains
 
     def recall_vectors(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The vectors that are known, as float32 bytes; unknown keys are left out."""
         wanted = list(dict.fromkeys(keys))
         found: dict[bytes, bytes] = {}
-        for start in range(0, len(wanted), LOOKED_UP_AT_ONCE):
-            part = wanted[start : start + LOOKED_UP_AT_ONCE]
-            places = ",".join("?" * len(part))
-            query = f"SELECT key, vector FROM vectors WHERE key IN ({places})"
-            rows = self._reader.rows(query, part)
-            found.update((key, _unsealed(self.path, key, sealed)) for key, sealed in rows)
+        for key, sealed in self._found(_RECALL_VECTORS, wanted):
+            found[key] = _unsealed(self.path, key, sealed)
         for batch in (self._writing, self._open):
             found.update((key, batch.vectors[key]) for key in wanted if key in batch.vectors)
         return found
+
+    def _found(self, query: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query for some keys, of which one statement takes only so many."""
+        for start in range(0, len(keys), LOOKED_UP_AT_ONCE):
+            part = keys[start : start + LOOKED_UP_AT_ONCE]
+            yield from self._reader.rows(query.format(",".join("?" * len(part))), part)
 
     def ended(self, run: int) -> bool:
         """Whether a run came to its end, itself or by a later one of its program.
@@ -312,7 +322,7 @@ def _sealed(vectors: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
     return ((key, stored.seal(key, vector)) for key, vector in vectors.items())
 
 
-def _recorded(path: Path, key: bytes, row: tuple[Any, ...]) -> Recorded:
+def _recorded(path: Path, key: bytes, row: Sequence[Any]) -> Recorded:
     attempt, run, outcome, model, max_tokens, at, sealed = row
     message, reply = stored.unpack(_unsealed(path, key, sealed))
     return Recorded(attempt, run, outcome, message, reply, max_tokens, at, model)

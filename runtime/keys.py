@@ -14,25 +14,27 @@ from typing import Any
 import msgspec
 
 from dpipe.lang.types import Type
-from dpipe.runtime.models.protocol import Message, TextPart
+from dpipe.runtime.models.protocol import ImagePart, Message, TextPart
 from dpipe.runtime.schema import json_schema, wants_text
-from dpipe.runtime.values import key_of
+from dpipe.runtime.values import digest, framed, key_of
 
 _sorted_json = msgspec.json.Encoder(order="deterministic")
 
 
 def question_key(messages: tuple[Message, ...], raw: str | None, result: Type) -> bytes:
     """Sixteen bytes that stand for what is asked, whoever answers."""
-    return key_of("question", schema_digest(result), *_content(messages, raw))
+    return digest(b"".join([_asked_for(result), *_content(messages, raw)]))
 
 
-def request_key(scope: str, options: Mapping[str, Any], question: bytes) -> bytes:
-    """The key of a question to a model, as the program means it.
-
-    Options are told apart by value: their order does not matter and ``1`` is ``1.0``.
-    """
+def options_meant(options: Mapping[str, Any]) -> bytes:
+    """Options as they count in a key: their order does not matter and ``1`` is ``1.0``."""
     meant = {name: _plain(v) for name, v in options.items() if name != "max_tokens"}
-    return key_of("request", scope, _sorted_json.encode(meant), question)
+    return _sorted_json.encode(meant)
+
+
+def request_key(scope: str, options: bytes, question: bytes) -> bytes:
+    """The key of a question to a model; the options as ``options_meant`` gives them."""
+    return key_of("request", scope, options, question)
 
 
 def draw_key(request: bytes, draw: tuple[int, ...]) -> bytes:
@@ -53,21 +55,30 @@ def schema_digest(result: Type) -> bytes:
     return key_of("schema", msgspec.json.encode(_plain(json_schema(result))))
 
 
-def _content(messages: tuple[Message, ...], raw: str | None) -> Iterator[str]:
+@lru_cache(maxsize=1024)
+def _asked_for(result: Type) -> bytes:
+    return framed("question", schema_digest(result))
+
+
+def _content(messages: tuple[Message, ...], raw: str | None) -> Iterator[bytes]:
     """The texts of a question; the words between them keep equal texts in other places apart."""
     if raw is not None:
-        yield from ("raw", raw)
+        yield framed("raw", raw)
     for message in messages:
-        yield from _texts(message)
+        if isinstance(message.content, str):
+            yield _one_text(message.role) + framed(message.content)
+        else:
+            yield framed(message.role, str(len(message.content)), *_parts(message.content))
 
 
-def _texts(message: Message) -> Iterator[str]:
-    yield message.role
-    if isinstance(message.content, str):
-        yield from ("1", "text", message.content)
-        return
-    yield str(len(message.content))
-    for part in message.content:
+@lru_cache(maxsize=64)
+def _one_text(role: str) -> bytes:
+    """What stands before the only text of a message."""
+    return framed(role, "1", "text")
+
+
+def _parts(content: tuple[TextPart | ImagePart, ...]) -> Iterator[str]:
+    for part in content:
         yield from ("text", part.text) if isinstance(part, TextPart) else ("image", part.url)
 
 

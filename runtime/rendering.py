@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from dpipe.lang import graph, types
-from dpipe.runtime.asking import Question
+from dpipe.runtime.asking import Question, question_of
 from dpipe.runtime.errors import NoValue
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.models.protocol import ImagePart, Message, TextPart
@@ -37,12 +37,12 @@ def renderer(
     sections = _Sections(prompt, expressions, folder)
     if any(section.role == "raw" for section in prompt.sections):
         text = sections.text(prompt.sections[0].content)
-        return lambda args: Question((), text(args), prompt.result, prompt.name, args)
+        return lambda args: question_of((), text(args), prompt.result, prompt.name, args)
     rendered = [sections.section(section) for section in prompt.sections]
 
     def render(args: Args) -> Question:
         messages = tuple(message for messages in rendered for message in messages(args))
-        return Question(messages, None, prompt.result, prompt.name, args)
+        return question_of(messages, None, prompt.result, prompt.name, args)
 
     return render
 

@@ -63,6 +63,7 @@ class Script:
     """
 
     recalls = 0
+    rows_at_once = 1
 
     def __init__(self, prompts: Mapping[str, graph.PromptDef], lines: Mapping[str, Lines]) -> None:
         self._prompts = prompts
@@ -74,7 +75,10 @@ class Script:
     ) -> Query:
         return query_of(seat.model, seat, question, draw, retry, row)
 
-    def recalled(self, query: Query) -> Value | Failed:
+    def recalled(self, queries: Sequence[Query]) -> list[Value | Failed | None]:
+        return [self._recalled(query) for query in queries]
+
+    def _recalled(self, query: Query) -> Value | Failed:
         """Questions that are one call in a run, equal ones at temperature 0, are one here too."""
         call = (query.question.prompt, query.key)
         if call not in self._said:
@@ -82,7 +86,7 @@ class Script:
         return self._said[call]
 
     async def ask(self, query: Query) -> Value | Failed:
-        return self.recalled(query)
+        return self._recalled(query)
 
     async def got_over(self, query: Query, failure: Failed) -> None:
         """A test keeps nothing."""

@@ -86,12 +86,21 @@ Batch: TypeAlias = list[Item]
 
 def key_of(*parts: bytes | str) -> bytes:
     """Sixteen bytes that stand for the parts: equal parts in equal order, equal key."""
-    digest = blake2b(digest_size=16)
+    return digest(framed(*parts))
+
+
+def framed(*parts: bytes | str) -> bytes:
+    """The parts behind each other, each behind its length, so that none runs into the next."""
+    data: list[bytes] = []
     for part in parts:
-        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
-    return digest.digest()
+        plain = part.encode("utf-8", "surrogatepass") if part.__class__ is str else part
+        data += (len(plain).to_bytes(8, "little"), plain)  # type: ignore[arg-type]
+    return b"".join(data)
+
+
+def digest(data: bytes) -> bytes:
+    """Sixteen bytes that stand for the data; of ``framed`` parts they are ``key_of`` them."""
+    return blake2b(data, digest_size=16).digest()
 
 
 def chance(*parts: bytes | str) -> float:

@@ -1,13 +1,14 @@
-"""One row's question, put to models: live, or from the journal alone."""
+"""Rows' questions, put to models: a row's live, those of many rows together from the journal."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+from types import coroutine
+from typing import TypeAlias, TypeVar
 
 import trio
 
-from dpipe.runtime.answerers import Failed, Result, Seat
+from dpipe.runtime.answerers import Failed, Result, Seat, Value
 from dpipe.runtime.asking import Answering, Draw, Query, Question
 from dpipe.runtime.values import Row, Values
 
@@ -16,6 +17,8 @@ T = TypeVar("T")
 
 class RowQuestion:
     """A question as one row asks it; each query is made once, whoever asks."""
+
+    __slots__ = ("_draw", "_queries", "_question", "_retry", "asker", "row")
 
     def __init__(
         self,
@@ -36,16 +39,17 @@ class RowQuestion:
 
     def query(self, seat: Seat, turn: int) -> Query:
         place = (id(seat), turn)
-        if place not in self._queries:
+        if (query := self._queries.get(place)) is None:
             draw = (*self._draw, seat.ordinal, turn)
-            self._queries[place] = self.asker.query(
-                seat, self._question, draw, self._retry, self.row.key
-            )
-        return self._queries[place]
+            query = self.asker.query(seat, self._question, draw, self._retry, self.row.key)
+            self._queries[place] = query
+        return query
 
 
 class LiveVoices:
     """Puts one row's question to models, and remembers what failed on the way."""
+
+    __slots__ = ("_failures", "_question")
 
     def __init__(self, question: RowQuestion) -> None:
         self._question = question
@@ -84,7 +88,9 @@ class NotKnown(Exception):
 
 
 class RecalledVoices:
-    """Answers one row's question from the journal, waiting for nothing, or raises ``NotKnown``."""
+    """Answers one row's question under ``recall``, from the journal, or raises ``NotKnown``."""
+
+    __slots__ = ("_failures", "_question", "_recalls")
 
     def __init__(self, question: RowQuestion) -> None:
         self._question = question
@@ -97,7 +103,7 @@ class RecalledVoices:
 
     async def ask(self, seat: Seat, turn: int) -> Result:
         query = self._question.query(seat, turn)
-        result = self._question.asker.recalled(query)
+        result = await _recalled(query)
         if result is None:
             raise NotKnown
         self._recalls += 1
@@ -117,15 +123,37 @@ class RecalledVoices:
         self._question.asker.recalls += self._recalls
 
 
-def without_waiting(answering: Coroutine[Any, Any, T]) -> T | None:
-    """What a coroutine over recalled voices gives; None where the journal does not suffice."""
-    try:
-        answering.send(None)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
-    except NotKnown:
-        return None
-    raise AssertionError("recalled voices wait for nothing")
+Known: TypeAlias = Value | Failed | None
+Recalling: TypeAlias = Coroutine[Query, Known, T]
+
+
+@coroutine
+def _recalled(query: Query) -> Generator[Query, Known, Known]:
+    """What the journal knows of a query, from who drives this."""
+    return (yield query)
+
+
+def recall(asker: Answering, jobs: Sequence[Callable[[], Recalling[T]]]) -> list[T | None]:
+    """What each job over recalled voices gives; None where the journal does not suffice.
+
+    The jobs go on side by side, a query each at a time, and these are looked up together.
+    """
+    found: list[T | None] = [None] * len(jobs)
+    known: Sequence[Known] = [None] * len(jobs)
+    waiting: Iterable[tuple[int, Recalling[T]]] = ((at, job()) for at, job in enumerate(jobs))
+    while waiting:
+        asked: list[tuple[int, Recalling[T]]] = []
+        queries: list[Query] = []
+        for (at, job), result in zip(waiting, known, strict=True):
+            try:
+                queries.append(job.send(result))
+                asked.append((at, job))
+            except StopIteration as done:
+                found[at] = done.value
+            except NotKnown:
+                pass
+        waiting, known = asked, asker.recalled(queries) if queries else ()
+    return found
 
 
 RowVoices: TypeAlias = LiveVoices | RecalledVoices

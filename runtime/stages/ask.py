@@ -1,9 +1,11 @@
 """``ask``: a prompt for each row, put to whoever answers.
 
-Rows are answered side by side and leave in the order in which they came. The line of those that
-wait for a slower one before them is several times as long as what is answered at once, so that
-nobody queues behind it. No row is begun while finished ones are still to be handed on: so demand
-reaches back, and what is known already costs no look-ahead.
+A batch of rows is put to the journal first, and what it knows costs neither a task nor a place.
+The others are answered side by side, and all leave in the order in which they came. The line of
+those that wait for a slower one before them is several times as long as what is answered at once,
+so that nobody queues behind it. Above a limit it is no longer than that, and no row is begun while
+finished ones are still to be handed on: so demand reaches back, and what is known already costs
+no look-ahead.
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ from msgspec import Struct
 from dpipe.lang import graph
 from dpipe.runtime.answerers import Failed, OutVoted, Result, Topology, Value, bind
 from dpipe.runtime.asking import RETRY, Answering, Question
+from dpipe.runtime.change import Change
 from dpipe.runtime.errors import NoValue, UsageError
 from dpipe.runtime.expressions import Expressions
+from dpipe.runtime.flow import BATCH, rows_in
 from dpipe.runtime.ledger import Tally
 from dpipe.runtime.rendering import renderer
 from dpipe.runtime.stages.base import Outlet, Unwanted
@@ -32,7 +36,7 @@ from dpipe.runtime.voices import (
     RecalledVoices,
     RowQuestion,
     RowVoices,
-    without_waiting,
+    recall,
 )
 
 AHEAD = 16
@@ -69,18 +73,27 @@ class Asked(Struct, frozen=True):
 
 
 class Ask:
-    """The task. ``at_once`` tells how many rows may be answered at a time, as things stand;
-    ``ahead`` times as many may be under way or wait for one before them."""
+    """The task. ``at_once`` tells how many rows may be answered at a time, as things stand.
+
+    ``AHEAD`` times as many are begun behind one that is not finished; with ``limited`` no more
+    than those, and only when what is finished has been handed on.
+    """
 
     def __init__(
-        self, asked: Asked, asker: Answering, at_once: Callable[[], int], ahead: int = AHEAD
+        self,
+        asked: Asked,
+        asker: Answering,
+        at_once: Callable[[], int],
+        *,
+        limited: bool = False,
     ) -> None:
         self.tally = Tally()
         self._asked = asked
         self._asker = asker
         self._at_once = at_once
-        self._ahead = ahead
+        self._limited = limited
         self._line: deque[Slot] = deque()
+        self._left = 0  # how many have left the line
         self._running = 0
         self._handing_on = False
         self._complete = False
@@ -94,34 +107,57 @@ class Ask:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._deliver, out, nursery.cancel_scope)
             async for batch in rows:
-                self.tally.entered += sum(item.__class__ is Row for item in batch)
-                for item in batch:
-                    await self._take(item, nursery)
+                self.tally.entered += rows_in(batch)
+                for start in range(0, len(batch), self._asker.rows_at_once):
+                    await self._take(batch[start : start + self._asker.rows_at_once], nursery)
             self._complete = True
             self._change.tell()
         if self._unwanted:
             raise Unwanted
 
+    def foresee(self, row: Row) -> None:
+        """Work out what will be asked of a row; raises ``NoValue``."""
+        if self._asked.when is None or self._asked.when(row):
+            self._asked.prompt(row)
+
     # -- rows in ---------------------------------------------------------------------------------
 
-    async def _take(self, item: Item, nursery: trio.Nursery) -> None:
-        """Give an item its place in the line, and begin its answer where it needs one."""
-        while len(self._line) >= self._at_once() * self._ahead:
+    async def _take(self, batch: Batch, nursery: trio.Nursery) -> None:
+        """Give the items their places in the line, and begin the answers that are not known."""
+        while len(self._line) >= self._window:
             await self._change.wait()
-        slot = Slot(item)
-        self._line.append(slot)
-        if isinstance(item, Row) and (questions := self._questions(item, slot)) is not None:
-            recalled = [RecalledVoices(question) for question in questions]
-            if (known := without_waiting(self._answer(item, recalled))) is not None:
-                for voices in recalled:
-                    voices.count()
-                slot.fill(known)
-            else:
-                await self._room()
-                self._running += 1
-                nursery.start_soon(self._fill, slot, item, questions)
-                return
+        wanted = self._placed(batch)
+        self._recall(wanted)
         self._change.tell()
+        for place, slot, row, questions in wanted:
+            if not slot.done:
+                await self._room(place)
+                self._running += 1
+                nursery.start_soon(self._fill, slot, row, questions)
+
+    def _placed(self, batch: Batch) -> list[Wanted]:
+        """Put the items into the line; the rows of which something is to be asked."""
+        wanted: list[Wanted] = []
+        for item in batch:
+            slot = Slot(item)
+            if isinstance(item, Row) and (questions := self._questions(item, slot)) is not None:
+                wanted.append((self._left + len(self._line), slot, item, questions))
+            self._line.append(slot)
+        return wanted
+
+    def _recall(self, wanted: Sequence[Wanted]) -> None:
+        """Fill the slots of the rows that the journal answers."""
+        voices = [list(map(RecalledVoices, questions)) for *_, questions in wanted]
+        jobs = [
+            partial(self._answer, row, each)
+            for (_, _, row, _), each in zip(wanted, voices, strict=True)
+        ]
+        found = recall(self._asker, jobs)
+        for (_, slot, _, _), each, known in zip(wanted, voices, found, strict=True):
+            if known is not None:
+                slot.fill(known)
+                for one in each:
+                    one.count()
 
     def _questions(self, row: Row, slot: Slot) -> list[RowQuestion] | None:
         """What to ask of a row; None where its slot is filled without."""
@@ -149,9 +185,18 @@ class Ask:
         self._equal[kind] += 1
         return self._equal[kind] - 1
 
-    async def _room(self) -> None:
-        """Wait until another row may begin: there is a place, and nothing waits to be handed on."""
-        while self._running >= self._at_once() or self._line[0].done or self._handing_on:
+    @property
+    def _window(self) -> int:
+        """How many places of the line may be taken, from its head on."""
+        return self._at_once() * (1 if self._limited else AHEAD)
+
+    async def _room(self, place: int) -> None:
+        """Wait until the row at a place of the line may begin."""
+        while (
+            self._running >= self._at_once()
+            or place - self._left >= self._window
+            or (self._limited and (self._line[0].done or self._handing_on))
+        ):
             await self._change.wait()
 
     # -- answers ---------------------------------------------------------------------------------
@@ -215,8 +260,9 @@ class Ask:
 
     def _finished(self) -> Batch:
         batch: Batch = []
-        while self._line and self._line[0].done:
+        while self._line and self._line[0].done and len(batch) < BATCH:
             slot = self._line.popleft()
+            self._left += 1
             self._count(slot)
             if not isinstance(slot.end, OutVoted):
                 batch.append(slot.end)
@@ -258,18 +304,8 @@ class Slot:
         self.done = True
 
 
-class Change:
-    """Wakes everybody who waits for something to change."""
-
-    def __init__(self) -> None:
-        self._waiting = trio.lowlevel.ParkingLot()
-
-    def tell(self) -> None:
-        if self._waiting:
-            self._waiting.unpark_all()
-
-    async def wait(self) -> None:
-        await self._waiting.park()
+Wanted: TypeAlias = tuple[int, Slot, Row, list[RowQuestion]]
+"""A row of which something is to be asked, with its slot and the place of that in the line."""
 
 
 # -- from the graph ------------------------------------------------------------------------------
@@ -287,9 +323,12 @@ class Program(Struct, frozen=True):
 
 
 def build(
-    node: graph.StageNode, context: StageContext, program: Program, *, ahead: int = AHEAD
+    node: graph.StageNode, context: StageContext, program: Program, *, limited: bool = False
 ) -> Ask:
-    """The stage of a node; raises ``UsageError`` for settings without sense."""
+    """The stage of a node; ``limited`` where all its rows meet a ``limit(n)``.
+
+    Raises ``UsageError`` for settings without sense.
+    """
     using = node.args["using"]
     assert isinstance(using, graph.Answerer)
     binder = _Binder(context.expressions, program.sampling)
@@ -309,7 +348,7 @@ def build(
         on_error=context.constant(node, "on_error", "reject"),
     )
     models = frozenset(seat.model for seat in seats)
-    return Ask(asked, program.asker, lambda: program.at_once(models), ahead)
+    return Ask(asked, program.asker, lambda: program.at_once(models), limited=limited)
 
 
 class _Binder:

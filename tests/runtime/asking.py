@@ -92,6 +92,7 @@ class Lab:
         self.sampling: dict[str, dict[str, Any]] = {}
         self.context: int | None = None
         self.result: types.Type = types.STR
+        self.limited = False
         self._journal = folder / "journal.sqlite"
 
     def run(
@@ -103,9 +104,11 @@ class Lab:
         ends: bool = True,
         replay: bool = False,
         batch: int = 256,
+        limited: bool = False,
         **args: Any,
     ) -> Collector:
         """One run of a stage over rows; where it ``ends`` not, it counts as cut off."""
+        self.limited = limited
         out = out or Collector()
         with Journal.open(self._journal, program="test") as journal:
             journal.begin_run("test")
@@ -157,7 +160,7 @@ class Lab:
         node_args: dict[str, graph.Arg] = {"prompt": call, "using": using, "as": Const("out")}
         node = graph.StageNode("f", "ask", 0, {**node_args, **args}, types.Record(), PLACE)
         context = StageContext("f: ask", expressions, b"salt")
-        return ask.build(node, context, program)
+        return ask.build(node, context, program, limited=self.limited)
 
     def _at_once(self, names: Collection[str]) -> int:
         return 2 * sum(int(self._gated[name].gate.slots.limit) for name in names)

@@ -15,9 +15,9 @@ from trio.testing import MockClock
 from dpipe.lang import graph, types
 from dpipe.lang.graph import Const, Field, ListOf, One, RecordOf
 from dpipe.runtime.errors import UsageError
-from dpipe.runtime.journal import Journal
+from dpipe.runtime.journal import Journal, Recorded
 from dpipe.runtime.models.protocol import RejectedRequest, Reply, Unavailable
-from dpipe.runtime.values import Reject, Row
+from dpipe.runtime.values import Batch, Reject, Row
 from tests.runtime.asking import Collector, FakeModel, Given, Lab, rows, said
 
 ONE = Const(1)
@@ -51,10 +51,52 @@ def test_nobody_queues_behind_a_slow_row(tmp_path: Path) -> None:
     assert max(out.at) <= 11.0  # the slow one begins within the first second
 
 
+class Slow(Collector):
+    """An outlet that takes ten seconds for whatever it is given."""
+
+    async def put(self, batch: Batch) -> None:
+        await trio.sleep(10)
+        await super().put(batch)
+
+
+@pytest.mark.parametrize(("limited", "last"), [(False, 4.0), (True, 33.0)])
+def test_only_above_a_limit_rows_wait_until_finished_ones_are_handed_on(
+    tmp_path: Path, limited: bool, last: float
+) -> None:
+    begun: list[float] = []
+
+    def latency(text: str) -> float:
+        begun.append(trio.current_time())
+        return 1.0
+
+    lab = Lab(tmp_path, FakeModel("m", latency=latency), concurrency=4)
+    out = lab.run(many(20), out=Slow(), limited=limited)
+    assert texts(out) == [f"m: t{at}" for at in range(20)]
+    assert begun[-1] - begun[0] == last
+
+
+def test_the_journal_is_looked_at_once_for_a_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path, FakeModel("m"))
+    vote = graph.Vote((One("m"),) * 3, None, ONE, None, None, "drop", Const(True))
+    first = lab.run(many(50), vote)
+    looked: list[int] = []
+    recall_all = Journal.recall_all
+
+    def counted(journal: Journal, keys: list[bytes]) -> dict[bytes, list[Recorded]]:
+        looked.append(len(keys))
+        return recall_all(journal, keys)
+
+    monkeypatch.setattr(Journal, "recall_all", counted)
+    assert texts(lab.run(many(50), vote, replay=True)) == texts(first)
+    assert looked == [50, 50]  # a member of every row, then the next one; the third is not needed
+
+
 def test_asking_stops_when_nobody_wants_more(tmp_path: Path) -> None:
     model = FakeModel("m")
     lab = Lab(tmp_path, model, concurrency=4)
-    out = lab.run(many(100), out=Collector(10))
+    out = lab.run(many(100), out=Collector(10), limited=True)
     assert texts(out) == [f"m: t{at}" for at in range(10)]
     assert 10 <= model.calls <= 10 + 2 * 4
     assert lab.tally.entered == 100
@@ -63,9 +105,9 @@ def test_asking_stops_when_nobody_wants_more(tmp_path: Path) -> None:
 def test_a_second_run_up_to_a_limit_asks_nothing(tmp_path: Path) -> None:
     model = FakeModel("m")
     lab = Lab(tmp_path, model, concurrency=4)
-    first = lab.run(many(100), out=Collector(10))
+    first = lab.run(many(100), out=Collector(10), limited=True)
     asked = model.calls
-    second = lab.run(many(100), out=Collector(10))
+    second = lab.run(many(100), out=Collector(10), limited=True)
     assert texts(first) == texts(second)
     assert model.calls == asked
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dpipe.lang.types import FLOAT, INT, STR, Field, Float, Int, List, Record, Type
-from dpipe.runtime.keys import draw_key, question_key, request_key, vector_key
+from dpipe.runtime.keys import draw_key, options_meant, question_key, request_key, vector_key
 from dpipe.runtime.models.protocol import ImagePart, Message, Request, TextPart
 
 QA = Record((Field("question", STR, "what is asked"), Field("answer", STR)), name="QA")
@@ -25,7 +25,7 @@ def key(*messages: Message, **rest: Any) -> bytes:
 
 def key_from(scope: str, request: Request) -> bytes:
     question = question_key(request.messages, request.raw, request.result)
-    return request_key(scope, request.options, question)
+    return request_key(scope, options_meant(request.options), question)
 
 
 def test_a_key_is_sixteen_bytes_and_the_same_each_time() -> None:
