@@ -196,19 +196,14 @@ def _part(
             return Check(label_of(node), fitter(node.row))
         case SinkNode():
             seed = frame.settings.seed
-            writing = Writing(node, frame.expressions, models.vectors, told, seed=seed)
-            return _asked_ahead(index, node, frame, writing)
+            return Writing(node, frame.expressions, models.vectors, told, seed=seed)
         case RoundNode():
             stage = loop.as_stage(node)
-            context = _context(stage, frame, models)
-            built = loop.build_round(stage, context)
-            return _asked_ahead(index, stage, frame, built, context)
+            return loop.build_round(stage, _context(stage, frame, models))
         case LeaveNode():
             return loop.build_leave(node)
         case StageNode():
-            context = _context(node, frame, models)
-            built = _stage(index, node, frame, models, context)
-            return _asked_ahead(index, node, frame, built, context)
+            return _stage(index, node, frame, models)
         case _:
             raise TypeError(f"not a node of an unrolled graph: {node!r}")
 
@@ -219,31 +214,8 @@ def _context(node: StageNode, frame: Frame, models: Models) -> StageContext:
     return StageContext(label_of(node), frame.expressions, salt, models.vectors)
 
 
-def _asked_ahead(
-    index: int,
-    node: StageNode | SinkNode,
-    frame: Frame,
-    part: Step | Task | Sink,
-    context: StageContext | None = None,
-) -> Part:
-    """The part; before it, where it calls Python that is waited for, what asks that."""
-    if not frame.expressions.waits(node):
-        return part
-    foresee = getattr(part, "foresee", None) or partial(_worked_out, context.waiting)
-    if isinstance(part, Step):
-        part = Stepping(part, carries=index in frame.wiring.carrying)
-    line = calling.AT_ONCE * (1 if index in frame.wiring.above_limits else LINE)
-    return Ahead(part, foresee, frame.expressions.functions, line)
-
-
-def _worked_out(waiting: Iterable[OverRow], row: Row) -> None:
-    for over in waiting:
-        over(row)
-
-
-def _stage(
-    index: int, node: StageNode, frame: Frame, models: Models, context: StageContext
-) -> Step | Task:
+def _stage(index: int, node: StageNode, frame: Frame, models: Models) -> Step | Task:
+    context = _context(node, frame, models)
     if node.stage == "ask":
         limited = index in frame.wiring.above_limits
         return ask.build(node, context, _asking(frame, models), limited=limited)
