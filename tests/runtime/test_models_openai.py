@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -665,21 +663,6 @@ def test_a_vector_too_few_is_no_answer() -> None:
 
 
 # -- TLS -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate for 127.0.0.1 that it signed itself, in one file."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl to make a certificate")
-    both = tmp_path_factory.mktemp("tls") / "both.pem"
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-        f"-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout {both} -out {both}.crt"
-    )
-    subprocess.run(command.split(), check=True, capture_output=True)
-    both.write_text(both.read_text() + Path(f"{both}.crt").read_text())
-    return both
 
 
 def test_tls_is_spoken_and_its_certificates_are_checked(
