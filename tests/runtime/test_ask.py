@@ -59,9 +59,9 @@ class Slow(Collector):
         await super().put(batch)
 
 
-@pytest.mark.parametrize(("limited", "last"), [(False, 4.0), (True, 33.0)])
+@pytest.mark.parametrize("limited", [False, True])
 def test_only_above_a_limit_rows_wait_until_finished_ones_are_handed_on(
-    tmp_path: Path, limited: bool, last: float
+    tmp_path: Path, limited: bool
 ) -> None:
     begun: list[float] = []
 
@@ -72,7 +72,7 @@ def test_only_above_a_limit_rows_wait_until_finished_ones_are_handed_on(
     lab = Lab(tmp_path, FakeModel("m", latency=latency), concurrency=4)
     out = lab.run(many(20), out=Slow(), limited=limited)
     assert texts(out) == [f"m: t{at}" for at in range(20)]
-    assert begun[-1] - begun[0] == last
+    assert (begun[-1] - begun[0] > 10) is limited
 
 
 def test_the_journal_is_looked_at_once_for_a_batch(
