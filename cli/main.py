@@ -17,7 +17,7 @@ from dpipe.cli.program import tell_findings
 
 SECTIONS = {
     "Start with": ("init", "check", "run"),
-    "Then": ("test", "fmt", "runs", "show", "explain"),
+    "Then": ("test", "fmt", "runs", "cache", "show", "explain"),
 }
 COMMANDS = tuple(name for names in SECTIONS.values() for name in names)
 INTERNAL_ERROR = 3

@@ -280,7 +280,11 @@ class Asker:
         """Keep that a row went on in spite of this failure: it takes the same road ever after."""
         if not self.is_got_over(query):
             await self._journal.record(
-                query.turn, 0, outcome=failure.outcome, message=failure.message
+                query.turn,
+                0,
+                outcome=failure.outcome,
+                message=failure.message,
+                prompt=query.question.prompt,
             )
 
     def is_got_over(self, query: Query) -> bool:
@@ -323,6 +327,7 @@ class Asker:
                 reply=entry.reply,
                 max_tokens=entry.max_tokens,
                 model=entry.model,
+                prompt=query.question.prompt,
             )
             chain.take(entry, read)
         return chain.verdict

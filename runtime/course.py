@@ -79,9 +79,11 @@ class Watch:
 
 
 class Course(Struct, frozen=True):
-    """A run with everything in its place."""
+    """A run with everything in its place; ``variant`` is what it has in common with those that
+    make the same datasets."""
 
     id: str
+    variant: bytes
     frame: Frame
     inputs: Inputs
     parts: Mapping[int, Part]
@@ -93,7 +95,7 @@ class Course(Struct, frozen=True):
 
     async def run(self, *, signals: bool = False, canary: int = 0) -> RunResult:
         """``canary`` rows of each source go before the others."""
-        self.journal.begin_run(self.id)
+        self.journal.begin_run(self.id, self.variant)
         executor = Executor(self.frame.program, self.frame.wiring, self.parts)
         self._tell_start()
         try:
@@ -102,10 +104,10 @@ class Course(Struct, frozen=True):
                 await self._through(executor, signals, canary)
         except Stopped as stopped:
             if stopped.of_failures:
-                self.journal.end_run()
+                self.journal.end_run(whole=False)
             return self._end(executor, "stopped", f"{stopped.reason}; {GO_ON}")
         except CanaryDied as died:
-            self.journal.end_run()  # so that its rows are asked for again
+            self.journal.end_run(whole=False)  # so that its rows are asked for again
             message = f"{died.reason}: mend that, or let the others go with --canary 0"
             return self._end(executor, "stopped", message, EXIT_CODES["rows lost"])
         except Interrupted as interrupted:

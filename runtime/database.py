@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,11 @@ class Database:
         except sqlite3.Error as error:
             raise self._trouble(error) from None
 
+    def each(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        """The rows of a statement one by one; what is read meanwhile stands as it stood."""
+        with self._told(), closing(self._connection.execute(query, values)) as rows:
+            yield from rows
+
     def many(self, query: str, values: Iterable[Sequence[Any]]) -> None:
         """The statement once for each of the values."""
         with self._told():
@@ -116,7 +121,7 @@ def damaged(path: Path, why: str) -> UsageError:
     """The error of a file whose content cannot be trusted."""
     return UsageError(
         f"`{path}` is damaged: {why}",
-        hint="restore it from a backup, or move it away; its answers are then asked again",
+        hint="`dpipe cache check --repair` keeps what can be read; the rest is then asked again",
     )
 
 

@@ -80,7 +80,7 @@ class Embeddings:
         packed = {
             key: array("f", vector).tobytes() for key, vector in zip(texts, vectors, strict=True)
         }
-        await self._journal.record_vectors(packed)
+        await self._journal.record_vectors(packed, model=embedder.scope)
         return {**packed}
 
 

@@ -16,7 +16,7 @@ import math
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,13 +38,16 @@ _RECALL = (
 )
 _RECALL_VECTORS = "SELECT key, vector FROM vectors WHERE key IN ({})"
 _FORGET = "DELETE FROM attempts WHERE key = ? AND attempt >= ?"
-_RECORD = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_RECORD = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_USE = "REPLACE INTO uses VALUES (?, ?, ?, ?, ?)"
+_USED = "SELECT keys FROM uses WHERE program = ? AND variant = ?"
 
 
 class Recorded(Struct, frozen=True):
     """One attempt at a call; ``reply`` is None where none came. ``at`` is seconds since 1970.
 
-    ``run`` is the number of the run that made it, ``model`` the scope of who answered.
+    ``run`` is the number of the run that made it, ``model`` the scope of who answered, ``prompt``
+    the name of what was asked, for people.
     """
 
     attempt: int
@@ -55,6 +58,15 @@ class Recorded(Struct, frozen=True):
     max_tokens: int | None = None
     at: float = 0.0
     model: str = ""
+    prompt: str = ""
+
+
+class Vector(Struct, frozen=True):
+    """A text's vector as float32 bytes, and the scope of the embedder that made it."""
+
+    data: bytes
+    model: str = ""
+    at: float = 0.0
 
 
 class _Batch:
@@ -62,7 +74,7 @@ class _Batch:
 
     def __init__(self) -> None:
         self.chains: dict[bytes, list[Recorded]] = {}
-        self.vectors: dict[bytes, bytes] = {}
+        self.vectors: dict[bytes, Vector] = {}
         self.wanted = trio.Event()
         self.done = trio.Event()
         self.error: UsageError | None = None
@@ -76,7 +88,8 @@ class Journal:
 
     ``serve`` is the writing task; where it does not run, an entry is written by who records it.
     ``close`` writes what is still waiting, so a reply handed over is kept even where the task
-    that brought it was cancelled.
+    that brought it was cancelled. What a run recalls or records it has used, and that is kept
+    when it ends or is stopped.
     """
 
     def __init__(self, path: Path, program: str, reader: Database, writer: Database) -> None:
@@ -91,6 +104,8 @@ class Journal:
         self._serving = False
         self._stopping = False
         self._unsynced = False
+        self._used = bytearray()
+        self._variant = b""
         self._look_at_runs()
 
     @classmethod
@@ -123,6 +138,7 @@ class Journal:
             for key in wanted if batch.chains else ():
                 for entry in batch.chains.get(key, ()):
                     chains[key] = _followed(chains.get(key, []), entry)
+        self._used += b"".join(chains)
         return chains
 
     def recall_vectors(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
@@ -132,7 +148,9 @@ class Journal:
         for key, sealed in self._found(_RECALL_VECTORS, wanted):
             found[key] = _unsealed(self.path, key, sealed)
         for batch in (self._writing, self._open):
-            found.update((key, batch.vectors[key]) for key in wanted if key in batch.vectors)
+            new = batch.vectors
+            found.update((key, new[key].data) for key in wanted if key in new)
+        self._used += b"".join(found)
         return found
 
     def _found(self, query: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
@@ -160,6 +178,7 @@ class Journal:
         reply: Reply | None = None,
         max_tokens: int | None = None,
         model: str = "",
+        prompt: str = "",
     ) -> None:
         """Keep an attempt; returns when it is committed, and keeps it even if cancelled.
 
@@ -167,15 +186,19 @@ class Journal:
         ``UsageError`` where the file cannot be written.
         """
         assert self.run is not None, "record before begin_run"
-        entry = Recorded(attempt, self.run, outcome, message, reply, max_tokens, time.time(), model)
+        now = time.time()
+        entry = Recorded(attempt, self.run, outcome, message, reply, max_tokens, now, model, prompt)
+        self._used += key
         chains = self._open.chains
         chains[key] = _followed(chains.get(key, []), entry)
         await self._written()
 
-    async def record_vectors(self, vectors: Mapping[bytes, bytes]) -> None:
+    async def record_vectors(self, vectors: Mapping[bytes, bytes], *, model: str = "") -> None:
         """Keep vectors (float32 bytes) by their keys; as ``record``."""
         if vectors:
-            self._open.vectors.update(vectors)
+            now = time.time()
+            self._used += b"".join(vectors)
+            self._open.vectors.update((k, Vector(v, model, now)) for k, v in vectors.items())
             await self._written()
 
     @property
@@ -250,7 +273,7 @@ class Journal:
         with self._lock, self._writer.transaction():
             self._writer.many(_FORGET, first)
             self._writer.many(_RECORD, _stored(batch))
-            self._writer.many("REPLACE INTO vectors VALUES (?, ?)", _sealed(batch.vectors))
+            self._writer.many("REPLACE INTO vectors VALUES (?, ?, ?, ?)", _sealed(batch.vectors))
         self._unsynced = True
 
     def _sync(self) -> None:
@@ -260,22 +283,39 @@ class Journal:
 
     # -- runs --------------------------------------------------------------------------------
 
-    def begin_run(self, id: str) -> int:
-        """Number this run; it counts as cut off until ``end_run``."""
+    def begin_run(self, id: str, variant: bytes = b"") -> int:
+        """Number this run; it counts as cut off until ``end_run``.
+
+        Runs of one ``variant`` make the same datasets: the last one tells what they use.
+        """
         query = "INSERT INTO runs (id, program, began) VALUES (?, ?, ?) RETURNING number"
         with self._lock, self._writer.transaction():
             [(number,)] = self._writer.rows(query, (id, self.program, time.time()))
         self._look_at_runs()
+        self._used.clear()
+        self._variant = variant
         self.run = number
-        return self.run
+        return number
 
-    def end_run(self) -> None:
-        """End this run and, with it, every earlier one of this program that was cut off."""
+    def end_run(self, *, whole: bool = True) -> None:
+        """End this run and, with it, every earlier one of this program that was cut off.
+
+        ``whole`` where every row went through: it then has used all that its outputs are made of.
+        """
         query = "UPDATE runs SET ended = ? WHERE program = ? AND number <= ? AND ended IS NULL"
         with self._lock, self._writer.transaction():
             self._writer.rows(query, (time.time(), self.program, self.run))
+            self._keep_uses(whole=whole)
         self._look_at_runs()
         self.run = None
+
+    def _keep_uses(self, *, whole: bool) -> None:
+        """Note which answers this run used; one that is not whole adds to what is noted."""
+        of = (self.program, self._variant)
+        if not whole:
+            self._used += b"".join(keys for (keys,) in self._writer.rows(_USED, of))
+        once = b"".join(dict.fromkeys(stored.keys_in(self._used)))
+        self._writer.rows(_USE, (*of, self.run, time.time(), once))
 
     def _look_at_runs(self) -> None:
         rows = self._reader.rows("SELECT number, ended FROM runs")
@@ -288,8 +328,10 @@ class Journal:
         """Write what is still waiting and let go of the file."""
         try:
             self._flush()
-            if self._unsynced:
-                self._writer.sync()
+            if self.run is not None:
+                with suppress(UsageError), self._lock:  # the answers themselves are kept
+                    self._keep_uses(whole=False)
+            self._writer.sync()
         finally:
             self._reader.close()
             self._writer.close()
@@ -315,11 +357,11 @@ def _stored(batch: _Batch) -> Iterator[tuple[Any, ...]]:
     for key, chain in batch.chains.items():
         for e in chain:
             texts = stored.seal(key, stored.pack(e.message, e.reply))
-            yield key, e.attempt, e.run, e.outcome, e.model, e.max_tokens, e.at, texts
+            yield key, e.attempt, e.run, e.outcome, e.model, e.max_tokens, e.at, texts, e.prompt
 
 
-def _sealed(vectors: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
-    return ((key, stored.seal(key, vector)) for key, vector in vectors.items())
+def _sealed(vectors: Mapping[bytes, Vector]) -> Iterator[tuple[bytes, bytes, str, float]]:
+    return ((key, stored.seal(key, v.data), v.model, v.at) for key, v in vectors.items())
 
 
 def _recorded(path: Path, key: bytes, row: Sequence[Any]) -> Recorded:

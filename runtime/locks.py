@@ -46,6 +46,35 @@ def _hold_output(folder: Path, output: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def hold_journal(folder: Path, *, alone: bool = False) -> Iterator[None]:
+    """Use a project's journal beside others, or ``alone``; raises ``UsageError`` where it is held.
+
+    Runs share it; who prunes or repairs it is alone.
+    """
+    path = folder / "journal.lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise UsageError(f"`{path}` cannot be written: {error.strerror}") from None
+    try:
+        if not _locked(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH):
+            who = "a run uses the journal" if alone else "the journal is being pruned or repaired"
+            raise UsageError(who, hint="wait until that is over")
+        yield
+    finally:
+        os.close(file)
+
+
+def _locked(file: int, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 class Lock:
     """A file that one holder has at a time; it is free when its holder is gone, however.
 
@@ -59,9 +88,7 @@ class Lock:
     def take(self) -> bool:
         """Hold it, if nobody does; the file then names this process."""
         file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(file, fcntl.LOCK_EX):
             os.close(file)
             return False
         os.ftruncate(file, 0)
@@ -89,9 +116,6 @@ def is_held(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _locked(file, fcntl.LOCK_SH)
     finally:
         os.close(file)
-    return False

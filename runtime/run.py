@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import trio
 from msgspec import Struct
 
@@ -21,7 +22,7 @@ from dpipe.runtime.events import EventsFile, Listener
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.heap import settled_heap
 from dpipe.runtime.journal import Journal
-from dpipe.runtime.locks import hold_outputs
+from dpipe.runtime.locks import hold_journal, hold_outputs
 from dpipe.runtime.plan import bind_params, choose_sinks, wire
 from dpipe.runtime.record import find_project
 from dpipe.runtime.recorder import RunFolder
@@ -29,6 +30,7 @@ from dpipe.runtime.result import RunResult as RunResult
 from dpipe.runtime.settings import Settings
 from dpipe.runtime.trust import check_trust
 from dpipe.runtime.unroll import unroll
+from dpipe.runtime.values import key_of
 
 
 class RunOptions(Struct, frozen=True):
@@ -79,6 +81,7 @@ async def run_graph(
     with ExitStack() as held:
         outputs = [path.shown for path in inputs.sinks.values()]
         held.enter_context(hold_outputs(frame.project.locks, outputs))
+        held.enter_context(hold_journal(frame.project.locks))
         journal = held.enter_context(Journal.open(frame.project.journal, program=frame.name))
         asker = Asker(endpoints.asked, journal, replay=options.replay)
         embeddings = Embeddings(endpoints.embedder, journal, replay=options.replay)
@@ -89,7 +92,16 @@ async def run_graph(
         held.enter_context(settled_heap())
         try:
             course = Course(
-                folder.id, frame, inputs, parts, watch, journal, asker, endpoints, budget
+                folder.id,
+                _variant(frame, options),
+                frame,
+                inputs,
+                parts,
+                watch,
+                journal,
+                asker,
+                endpoints,
+                budget,
             )
             canary = 0 if options.replay else frame.settings.canary
             return await course.run(signals=options.signals, canary=canary)
@@ -112,6 +124,13 @@ def _spared(options: RunOptions, observers: Sequence[Listener]) -> dict[Path, st
     program = {Path(name).absolute(): "a file of the program" for name in options.modules}
     events = [each.path.absolute() for each in observers if isinstance(each, EventsFile)]
     return {**program, **dict.fromkeys(events, "where the run's events go")}
+
+
+def _variant(frame: Frame, options: RunOptions) -> bytes:
+    """What tells a program's runs apart by the datasets that they make."""
+    settings = frame.settings
+    meant = (frame.params, sorted(options.only), settings.sample, settings.seed)
+    return key_of("variant", repr(msgspec.to_builtins(meant, enc_hook=str, str_keys=True)))
 
 
 def _record(frame: Frame, options: RunOptions, endpoints: Endpoints) -> RunFolder:

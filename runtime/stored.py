@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import Struct
@@ -12,9 +13,11 @@ from dpipe.runtime.database import Database
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.models.protocol import Reply
 
-FORMAT = 1
+FORMAT = 2
 APPLICATION = int.from_bytes(b"dpip", "big")
 COMPRESSED_FROM = 512
+KEY = 16
+"""Bytes of a key."""
 
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS runs (
@@ -23,18 +26,37 @@ _TABLES = (
     ) STRICT""",
     """CREATE TABLE IF NOT EXISTS attempts (
         key BLOB NOT NULL, attempt INTEGER NOT NULL, run INTEGER NOT NULL, outcome TEXT NOT NULL,
-        model TEXT NOT NULL, max_tokens INTEGER, at REAL NOT NULL, texts BLOB NOT NULL
+        model TEXT NOT NULL, max_tokens INTEGER, at REAL NOT NULL, texts BLOB NOT NULL,
+        prompt TEXT NOT NULL DEFAULT ''
     ) STRICT""",
     "CREATE UNIQUE INDEX IF NOT EXISTS attempt_of_key ON attempts (key, attempt)",
-    "CREATE TABLE IF NOT EXISTS vectors (key BLOB NOT NULL, vector BLOB NOT NULL) STRICT",
+    """CREATE TABLE IF NOT EXISTS vectors (
+        key BLOB NOT NULL, vector BLOB NOT NULL,
+        model TEXT NOT NULL DEFAULT '', at REAL NOT NULL DEFAULT 0
+    ) STRICT""",
     "CREATE UNIQUE INDEX IF NOT EXISTS vector_of_key ON vectors (key)",
+    """CREATE TABLE IF NOT EXISTS uses (
+        program TEXT NOT NULL, variant BLOB NOT NULL, run INTEGER NOT NULL, at REAL NOT NULL,
+        keys BLOB NOT NULL, PRIMARY KEY (program, variant)
+    ) STRICT""",
+)
+
+# Format 1 did not say what a prompt or a run used; 0 is a time that is not known.
+_FROM_1 = (
+    "ALTER TABLE attempts ADD COLUMN prompt TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE vectors ADD COLUMN model TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE vectors ADD COLUMN at REAL NOT NULL DEFAULT 0",
+    _TABLES[-1],
 )
 
 
 def prepare(database: Database) -> None:
-    """Make the tables of a new file; refuse one of another kind or a newer format."""
+    """Make the tables of a new file, those of an older format into this one's.
+
+    Refuses a file of another kind or of a newer format.
+    """
     [(kind,)] = database.rows("PRAGMA application_id")
-    [(version,)] = database.rows("PRAGMA user_version")
+    version = _version(database)
     [(tables,)] = database.rows("SELECT count(*) FROM sqlite_schema")
     if kind != APPLICATION and tables:
         raise UsageError(f"`{database.path}` is not a journal of dpipe", hint="move it away")
@@ -45,6 +67,13 @@ def prepare(database: Database) -> None:
         )
     if not tables:
         _create(database)
+    elif version < FORMAT:
+        _renew(database)
+
+
+def _version(database: Database) -> int:
+    [(version,)] = database.rows("PRAGMA user_version")
+    return int(version)
 
 
 def _create(database: Database) -> None:
@@ -53,6 +82,16 @@ def _create(database: Database) -> None:
         for statement in _TABLES:
             database.rows(statement)
         database.rows(f"PRAGMA application_id = {APPLICATION}")
+        database.rows(f"PRAGMA user_version = {FORMAT}")
+
+
+def _renew(database: Database) -> None:
+    """All at once as well; no entry is rewritten."""
+    with database.transaction():
+        if _version(database) == FORMAT:
+            return
+        for statement in _FROM_1:
+            database.rows(statement)
         database.rows(f"PRAGMA user_version = {FORMAT}")
 
 
@@ -67,6 +106,12 @@ def unseal(key: bytes, sealed: bytes) -> bytes:
     if sealed[:4] != _checksum(key, data):
         raise ValueError("its checksum is wrong")
     return data
+
+
+def keys_in(keys: bytes | bytearray) -> Iterator[bytes]:
+    """Keys that lie one after the other."""
+    whole = bytes(keys)
+    return (whole[at : at + KEY] for at in range(0, len(whole), KEY))
 
 
 def _checksum(key: bytes, data: bytes) -> bytes:

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 
 from dpipe.runtime import record, settings
+from dpipe.runtime.cache.lines import Line
+from dpipe.runtime.cache.reports import AnyReport
 from dpipe.runtime.models.options import ModelOptions
 from dpipe.runtime.result import RunResult
 
@@ -22,6 +24,8 @@ def schemas() -> dict[str, dict[str, Any]]:
         "dpipe.toml": settings.json_schema(),
         "model-options": ModelOptions.model_json_schema(),
         "run-result": msgspec.json.schema(RunResult),
+        "cache": msgspec.json.schema(AnyReport),
+        "journal-export": msgspec.json.schema(Line),
     }
     found |= {name.partition(".")[0]: schema for name, schema in record.json_schemas().items()}
     return {f"{name}.schema.json": schema for name, schema in found.items()}
