@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dpipe.lang import types
@@ -220,3 +221,50 @@ def test_no_text_breaks_the_reader(text: str, result: types.Type) -> None:
 @given(st.text(alphabet='{}[]",:1a \n-.e<think>/', max_size=40))
 def test_no_near_json_breaks_the_reader(text: str) -> None:
     assert isinstance(read_reply(Reply(text), JSON), Ok | Failed)
+
+
+answers = st.recursive(
+    st.none() | st.booleans() | st.integers(-999, 999) | st.text('ab "\\{}[],:\n', max_size=6),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("ab{", max_size=3), inner),
+    max_leaves=10,
+)
+
+
+def wrapped(text: str, style: str) -> str:
+    """A JSON text as models give it."""
+    match style:
+        case "fence":
+            return f"```json\n{text}\n```"
+        case "prose":
+            return f"Here you are [as asked]:\n{text}"
+        case "thought":
+            return f'<think>maybe {{"a": 1}} or [2]?</think>\n{text}'
+        case "commas":
+            return re.sub(r"(?<=[^\[{])([\]}])", r",\1", text)
+        case _:
+            return text
+
+
+@given(
+    st.lists(answers) | st.dictionaries(st.text("ab{", max_size=3), answers),
+    st.sampled_from(["bare", "fence", "prose", "thought"]),
+    st.booleans(),
+    st.sampled_from([JSON, Record((Field("a", JSON),)), List(JSON), List(Optional(INT))]),
+    st.data(),
+)
+@settings(max_examples=400)
+def test_an_answer_that_is_cut_off_anywhere_is_itself_or_none(
+    value: Any, style: str, spaced: bool, result: types.Type, data: st.DataObject
+) -> None:
+    """Where the cut took no part of the value, it may be read; never as another value."""
+    text = wrapped(json.dumps(value, indent=1 if spaced else None), style)
+    cut = text[: data.draw(st.integers(0, len(text)))]
+    whole, got = read(text, result), read_reply(Reply(cut), result)
+    assert not isinstance(got, Ok) or got.value == whole
+
+
+@given(answers, st.sampled_from(["fence", "prose", "thought", "commas"]))
+def test_whatever_stands_around_it_an_answer_is_read_as_itself(value: Any, style: str) -> None:
+    text = json.dumps({"a": value, "b": [value]})
+    assume(style != "commas" or not re.search(r"[\]}]", json.dumps(value).strip("[]{}")))
+    assert read(wrapped(text, style), JSON) == {"a": value, "b": [value]}
