@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "cli": {"cli", "api", "runtime", "lang"},
 }
 WAIST = {"lang/graph.py", "lang/types.py", "lang/stages.py"}
-ONLY_IN = {"lark": "lang/tables.py", "openai": "runtime/models/openai.py"}
+ONLY_IN = {"lark": "lang/tables.py", "openai": "runtime/models/sdk.py"}
 LEAVES = ("runtime/sources/", "runtime/sinks/", "runtime/metrics/", "runtime/stages/")
 # The executor's nursery holds the run; in the others wait the calls of one stage.
 NURSERIES = {

@@ -24,14 +24,16 @@ T = TypeVar("T")
 class Endpoint:
     """One url of a model, and what was learnt about it.
 
-    ``_structured`` remembers, per result type, whether structured output is taken there.
+    The road is opened by the first call. ``_structured`` remembers, per result type, whether
+    structured output is taken there.
     """
 
-    def __init__(self, who: Who, road: Road, timeout: float) -> None:
+    def __init__(self, who: Who, open_road: Callable[[], Road], timeout: float) -> None:
         self.in_flight = 0
         self.breaker = Breaker()
         self._who = who
-        self._road = road
+        self._open_road = open_road
+        self._opened: Road | None = None
         self._timeout = timeout
         self._structured: dict[Type, bool] = {}
         self._redact = Redaction(who.key)
@@ -65,7 +67,14 @@ class Endpoint:
             raise Unavailable(str(error), kind="server", status=answer.status) from None
 
     async def aclose(self) -> None:
-        await self._road.aclose()
+        if self._opened is not None:
+            await self._opened.aclose()
+
+    @property
+    def _road(self) -> Road:
+        if self._opened is None:
+            self._opened = self._open_road()
+        return self._opened
 
     async def _ask(self, request: Request, extra: Mapping[str, Any], *, structured: bool) -> Answer:
         body = wire.body_of(self._who.id, request, extra, structured=structured)
@@ -92,10 +101,11 @@ class Endpoint:
         return answer if body is answer.body else replace(answer, body=body)
 
     async def _post(self, path: str, body: bytes) -> Answer:
+        road = self._road
         self.in_flight += 1
         try:
             with trio.CancelScope(relative_deadline=self._timeout):
-                return self._without_key(await self._road.post(path, body))
+                return self._without_key(await road.post(path, body))
         finally:
             self.in_flight -= 1
         raise Unavailable(f"no answer within {self._timeout:g} s", kind="timeout")

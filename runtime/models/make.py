@@ -9,6 +9,7 @@ from dpipe.runtime.budget import Budget
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.models.embedding import CountingEmbedder
 from dpipe.runtime.models.gate import Gate, GatedEmbedder, GatedModel, OnCall, ignore
+from dpipe.runtime.models.openai import openai_embedder, openai_model
 from dpipe.runtime.models.options import ModelOptions, read_options
 from dpipe.runtime.models.protocol import Model
 from dpipe.runtime.models.scripted import ScriptedModel, read_script
@@ -60,15 +61,10 @@ def _model(name: str, id: str, options: ModelOptions) -> Model:
         case "scripted":
             return ScriptedModel(name, id, read_script(options.url[0].removeprefix("scripted:")))
         case _:
-            # the SDK takes half a second to import
-            from dpipe.runtime.models.openai import openai_model
-
             return openai_model(name, id, options)
 
 
 def _embedder(name: str, id: str, options: ModelOptions) -> CountingEmbedder:
     if options.scheme in _STAND_INS:
         return SimulatedEmbedder(name, id)
-    from dpipe.runtime.models.openai import openai_embedder
-
     return openai_embedder(name, id, options)

@@ -1,37 +1,20 @@
-"""Any OpenAI-compatible endpoint. The only file that knows the openai SDK.
+"""Any OpenAI-compatible endpoint: chat, raw completions and embeddings.
 
-The SDK gives configuration: base URL, headers, authentication, proxies of the environment. What
-is sent and how a reply is read is in ``wire``, how bytes travel in ``transport``, what an error
-means in ``statuses``.
+What is sent and how a reply is read is in ``wire``, how bytes travel in ``transport``, what an
+error means in ``statuses``, and how an endpoint is reached in ``sdk``.
 """
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Iterator, Sequence
-from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
-
-import httpx2
-import openai
-from openai import AsyncOpenAI, Omit, RequestOptions
+from collections.abc import Sequence
 
 from dpipe.runtime.errors import UsageError
-from dpipe.runtime.models.connection import Answer
 from dpipe.runtime.models.embedding import Embedded
 from dpipe.runtime.models.endpoint import Endpoint, Spread
 from dpipe.runtime.models.options import ModelOptions
-from dpipe.runtime.models.protocol import Reply, Request, Unavailable
+from dpipe.runtime.models.protocol import Reply, Request
 from dpipe.runtime.models.statuses import Who
-from dpipe.runtime.models.transport import (
-    PATIENCE,
-    FirstRoad,
-    Origin,
-    Pool,
-    Road,
-    handshake_failed,
-)
+from dpipe.runtime.models.transport import Road
 from dpipe.runtime.secrets import Secret
 
 
@@ -89,87 +72,21 @@ class OpenAIEmbedder:
         await self._spread.aclose()
 
 
-_NO_KEY: Any = {"Authorization": Omit()}
-_NO_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
-
-
-class SdkRoad:
-    """Posts through the SDK's own HTTP client, which speaks everything and is slow.
-
-    It follows no redirect: a run goes where its program says and nowhere else.
-    """
-
-    def __init__(self, client: AsyncOpenAI, *, keyless: bool) -> None:
-        self._client = client
-        self._options: RequestOptions = {"follow_redirects": False}
-        if keyless:
-            self._options["headers"] = _NO_KEY
-
-    async def post(self, path: str, body: bytes) -> Answer:
-        try:
-            response = await self._client.post(
-                path, content=body, cast_to=httpx2.Response, options=self._options
-            )
-        except openai.APIStatusError as error:
-            response = error.response
-        except openai.APITimeoutError:
-            raise Unavailable("the request timed out", kind="timeout") from None
-        except openai.APIConnectionError as error:
-            return self._without_answer(error)
-        return Answer(response.status_code, dict(response.headers), response.content)
-
-    def _without_answer(self, error: openai.APIConnectionError) -> Answer:
-        """A proxy that wants a login has answered in the endpoint's place; the rest is trouble."""
-        causes = list(_causes(error))
-        told = str(causes[0]) if causes else str(error)
-        url = self._client.base_url
-        if any(isinstance(each, httpx2.ProxyError) for each in causes):
-            if told.startswith("407"):
-                return Answer(407, {}, b"")
-            raise Unavailable(
-                f"the proxy gives no connection to {url.host}: {told}", kind="connection"
-            )
-        for each in causes:
-            if isinstance(each, ssl.SSLError):
-                raise handshake_failed(f"{url.host}:{url.port or 443}", each)
-        raise Unavailable(f"no connection: {told}", kind="connection")
-
-    async def aclose(self) -> None:
-        await self._client.close()
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """What led to an error, the nearest first."""
-    while (cause := error.__cause__ or error.__context__) is not None:
-        yield cause
-        error = cause
-
-
 def _endpoints(name: str, id: str, options: ModelOptions) -> list[Endpoint]:
-    return [
-        Endpoint(Who(name, id, url, options.key), _road(url, options), options.timeout)
-        for url in options.url
-    ]
+    key = _key(options.key) if options.key else None
+
+    def endpoint(url: str) -> Endpoint:
+        who = Who(name, id, url, options.key)
+        return Endpoint(who, lambda: _road(url, key, options.timeout), options.timeout)
+
+    return [endpoint(url) for url in options.url]
 
 
-def _road(url: str, options: ModelOptions) -> Road:
-    client = _client(url, options)
-    slow = SdkRoad(client, keyless=options.key is None)
-    if not _is_plain(url):
-        return slow
-    return FirstRoad(Pool(_origin(client, keyless=options.key is None)), slow)
+def _road(url: str, key: str | None, timeout: float) -> Road:
+    # the SDK takes half a second to import, and a run that makes no call does without
+    from dpipe.runtime.models.sdk import road_to
 
-
-def _client(url: str, options: ModelOptions) -> AsyncOpenAI:
-    """The SDK's client, without retries of its own."""
-    return AsyncOpenAI(
-        base_url=url,
-        api_key=_key(options.key) if options.key else "none",
-        max_retries=0,
-        http_client=httpx2.AsyncClient(
-            timeout=httpx2.Timeout(options.timeout, connect=PATIENCE, pool=None), limits=_NO_LIMITS
-        ),
-    )
+    return road_to(url, key, timeout)
 
 
 def _key(secret: Secret) -> str:
@@ -181,39 +98,3 @@ def _key(secret: Secret) -> str:
         f"what `{secret.name}` holds is no key: it is empty, or has line ends or foreign letters",
         hint=f"put the key alone into the variable `{secret.name}`",
     )
-
-
-def _is_plain(url: str) -> bool:
-    """Whether an endpoint is reached without a proxy, a password or a query in its address."""
-    parts = urlsplit(url)
-    if parts.username is not None or parts.query:
-        return False
-    proxies = getproxies()
-    proxied = "all" in proxies or parts.scheme in proxies
-    return not proxied or bool(proxy_bypass(parts.hostname or ""))
-
-
-def _origin(client: AsyncOpenAI, *, keyless: bool) -> Origin:
-    """Where the SDK would send a request, with the headers that it would give it."""
-    url = client.base_url
-    sent = {**client.auth_headers, **client.default_headers}
-    headers = {
-        name.lower(): value
-        for name, value in sent.items()
-        if isinstance(value, str) and not (keyless and name.lower() == "authorization")
-    }
-    secure = url.scheme == "https"
-    return Origin(
-        url.raw_host.decode("ascii"),
-        url.port or (443 if secure else 80),
-        url.raw_path.decode("ascii").rstrip("/"),
-        headers,
-        _tls_context() if secure else None,
-    )
-
-
-def _tls_context() -> ssl.SSLContext:
-    """What the SDK's HTTP client trusts, for HTTP/1.1."""
-    context = httpx2.create_ssl_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +17,7 @@ from dpipe.runtime.errors import EndpointRefused, UsageError
 from dpipe.runtime.models.connection import Answer
 from dpipe.runtime.models.gate import GatedEmbedder, GatedModel
 from dpipe.runtime.models.make import make_model
-from dpipe.runtime.models.openai import OpenAIModel, SdkRoad
+from dpipe.runtime.models.openai import OpenAIModel
 from dpipe.runtime.models.packed import NotSpoken
 from dpipe.runtime.models.protocol import (
     ImagePart,
@@ -26,6 +28,7 @@ from dpipe.runtime.models.protocol import (
     TextPart,
     Unavailable,
 )
+from dpipe.runtime.models.sdk import SdkRoad
 from dpipe.runtime.models.transport import FirstRoad, Origin, Pool
 from dpipe.runtime.reading import Ok, read_reply
 from dpipe.runtime.secrets import Secret
@@ -683,3 +686,12 @@ def test_enums_and_ints_are_answered_to_their_schema(server: Server) -> None:
     replies = ask(model_of(server.url), asking("How is it?", mood), asking("How many?", INT))
     assert isinstance(read_reply(replies[0], mood), Ok)
     assert isinstance(read_reply(replies[1], INT), Ok)
+
+
+def test_a_model_that_is_not_called_does_not_load_the_sdk() -> None:
+    program = (
+        "import sys; from dpipe.runtime.models.make import make_model;"
+        "make_model('gen', 'openai', 'x', {'url': 'http://127.0.0.1:1/v1'});"
+        "assert 'openai' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
