@@ -12,7 +12,7 @@ from dpipe.lang.calls import Bound, bind
 from dpipe.lang.diagnostics import Bag, Label
 from dpipe.lang.env import Env, Written
 from dpipe.lang.expressions import Expressions
-from dpipe.lang.names import Decl, misspelt
+from dpipe.lang.names import Decl, not_a_choice
 from dpipe.lang.signatures import Param
 from dpipe.lang.source import Span
 from dpipe.lang.stages import ANSWERERS, MODELS, OPTIONS
@@ -31,6 +31,7 @@ from dpipe.lang.types import (
     Unknown,
     may_be_null,
     optional,
+    quote,
 )
 
 Place = Callable[[Span], graph.Place]
@@ -425,6 +426,7 @@ class Answers:
                 "E0603",
                 bound.known["quorum"].value.span,
                 f"`quorum: {quorum.value}` can never be reached with {len(members)} models",
+                help=f"write at most `quorum: {len(members) * n.value}`, or ask more models",
             )
 
     def _tie(self, node: syntax.Expr, env: Env, result: Type) -> graph.Answerer | str:
@@ -442,15 +444,7 @@ class Answers:
         return word
 
     def _bad_choice(self, span: Span, label: str, word: str, choices: Sequence[str]) -> None:
-        shown = " or ".join(f'"{choice}"' for choice in choices)
-        misspelt(
-            self.bag,
-            "E0517",
-            span,
-            f'"{word}"',
-            f"`{label}:` is {shown}",
-            [f'"{choice}"' for choice in choices],
-        )
+        not_a_choice(self.bag, span, label, quote(word), [quote(choice) for choice in choices])
 
     # -- what members are asked about their answers ----------------------------------------------
 

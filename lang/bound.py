@@ -10,11 +10,13 @@ from dpipe.lang import graph, syntax
 from dpipe.lang.calls import FREE, bind
 from dpipe.lang.env import Env, Facts, Typed, narrowed
 from dpipe.lang.figures import figures_of
-from dpipe.lang.names import misspelt
+from dpipe.lang.names import misspelt, not_a_choice
+from dpipe.lang.phrases import either
 from dpipe.lang.rows import NOWHERE
-from dpipe.lang.signatures import Arrow, Param
+from dpipe.lang.signatures import Arrow, Method, Param
+from dpipe.lang.source import Span
 from dpipe.lang.stages import Stage
-from dpipe.lang.types import OPEN_ROW, UNKNOWN, List, Record, Type, holds_secret
+from dpipe.lang.types import KEY_ONLY, OPEN_ROW, UNKNOWN, List, Record, Type, holds_secret
 
 if TYPE_CHECKING:
     from dpipe.lang.flows import Flows
@@ -207,7 +209,9 @@ class BoundStage:
             return
         doc = f": {param.doc}" if param.doc else ""
         label = f"`{param.name}`" if param.positional else f"`{param.name}:`"
-        self.bag.add("E0507", self.call.callee.span, f"`{name}` needs {label}{doc}")
+        methods = [f"`{param.name}: {_example(method)}`" for method in param.methods]
+        help = f"add {either(methods)}" if methods else None
+        self.bag.add("E0507", self.call.callee.span, f"`{name}` needs {label}{doc}", help=help)
 
     def _choice(self, param: Param, arg: syntax.Arg) -> None:
         shown = [f'"{choice}"' for choice in param.choices]
@@ -256,15 +260,11 @@ class BoundStage:
     def _method(self, param: Param, arg: syntax.Arg) -> None:
         value = arg.value
         callee = value.callee if isinstance(value, syntax.Call) else value
-        names = [method.name for method in param.methods]
         name = callee.text if isinstance(callee, syntax.NameRef) else None
         method = next((method for method in param.methods if method.name == name), None)
         if method is None or not isinstance(value, syntax.Call):
             if not isinstance(value, syntax.BadExpr):
-                shown = ", ".join(f"`{known}(…)`" for known in names)
-                message = f"`{param.name}:` is one of {shown}"
-                span = callee.span
-                misspelt(self.bag, "E0517", span, name or "", message, names)
+                self._no_method(param, callee.span, name)
             return
         bound = bind(self.bag, value, f"`{method.name}`", method.params)
         args: dict[str, graph.Arg] = {}
@@ -282,6 +282,13 @@ class BoundStage:
                 found = self.expressions.constant(given.value, self.env, option.type, what)
                 args[option.name] = found.expr
         self.args[param.name] = graph.Method(method.name, args)
+    def _no_method(self, param: Param, span: Span, name: str | None) -> None:
+        calls = [f"`{_example(method)}`" for method in param.methods]
+        message = f"`{param.name}:` takes {either(calls)}"
+        names = [method.name for method in param.methods]
+        help = f"write {calls[names.index(name)]}" if name in names else None
+        misspelt(self.bag, "E0517", span, name or "", message, names, help)
+
 
     # -- arguments with any label ----------------------------------------------------------------
 
@@ -329,7 +336,7 @@ class BoundStage:
     def storable(self, found: Typed) -> Type:
         """A row holds everything but secrets."""
         if holds_secret(found.type):
-            self.bag.add("E0607", found.span, "a secret cannot be put into a row")
+            self.bag.add("E0607", found.span, "a secret cannot be put into a row", help=KEY_ONLY)
             return UNKNOWN
         return found.type
 
@@ -379,4 +386,8 @@ def _over_each(
 
 
 def _free(param: Param) -> bool:
+
+
+def _example(method: Method) -> str:
+    return f"{method.name}({'…' if any(param.required for param in method.params) else ''})"
     return param.kind in FREE

@@ -20,6 +20,7 @@ from dpipe.lang.signatures import (
     Function,
     Kind,
     Param,
+    Var,
     show_pattern,
     substitute,
     unify,
@@ -38,6 +39,7 @@ from dpipe.lang.types import (
     required,
     show_found,
     show_short,
+    without_ranges,
 )
 
 if TYPE_CHECKING:
@@ -371,7 +373,8 @@ class Calls:
                 self.bag.add(
                     "E0303",
                     found.span,
-                    f"{what} needs {_article(param.type)}, found {show_short(found.type)}",
+                    f"{what} needs {_article(param.type)}, found "
+                    f"{show_short(without_ranges(found.type))}",
                 )
         return found
 
@@ -385,8 +388,7 @@ class Calls:
             self.bag.add(
                 "E0303",
                 found.span,
-                f"`{function.name}` needs {show_pattern(arrow.gives)}, found "
-                f"{show_short(found.type)}",
+                f"`{function.name}` needs {_article(arrow.gives)}, found {show_short(found.type)}",
             )
         return found
 
@@ -398,12 +400,11 @@ class Calls:
             return
         element = substitute(param.type.takes, bindings)
         if not unify(param.type.gives, element, bindings):
-            self.bag.add(
-                "E0307",
-                node.args_span,
-                f"`{function.name}` of {show_short(element)} needs to know what to take of each",
-                help=f"write `{function.name}(…, x -> …)`",
-            )
+            message = f"`{function.name}` needs to know what to take of each {show_short(element)}"
+            xs = self.expressions.text(node.args[0].span)
+            part = "x ?? …" if unify(param.type.gives, required(element), {}) else "…"
+            help = f"write `{function.name}({xs}, x -> {part})`"
+            self.bag.add("E0307", node.args_span, message, help=help)
 
     def _zip(self, node: syntax.Call, env: Env) -> Typed:
         fields: list[Field] = []
@@ -480,14 +481,6 @@ def resolved_target(decl: Decl, item: syntax.ExternItem) -> str:
     return target if path is None else f"{path}:{target.partition(':')[2]}"
 
 
-def _result(function: Function, bindings: Bindings) -> Type:
-    result = function.result
-    return substitute(result, bindings) if isinstance(result, Type) else result(bindings)
-
-
-def _bad(node: syntax.Call) -> syntax.Arg:
-    return syntax.Arg(label=None, value=syntax.BadExpr(span=node.span), span=node.span)
-
 def _instead(name: str, shown: str, row: Record | None) -> str | None:
     """What an aggregate in the wrong place may have meant: a list's function, or a figure."""
     fields = row.fields if row is not None else ()
@@ -506,4 +499,20 @@ def _is_pattern(of: Type) -> bool:
 
 
 def _article(of: Type) -> str:
-    return "a list" if isinstance(of, List) else show_pattern(of)
+    match of:
+        case List():
+            return "a list"
+        case Var(_, "number"):
+            return "a number"
+        case Var(_, "ordered"):
+            return "a number or a text"
+        case _:
+            return show_pattern(of)
+def _result(function: Function, bindings: Bindings) -> Type:
+    result = function.result
+    return substitute(result, bindings) if isinstance(result, Type) else result(bindings)
+
+
+def _bad(node: syntax.Call) -> syntax.Arg:
+    return syntax.Arg(label=None, value=syntax.BadExpr(span=node.span), span=node.span)
+

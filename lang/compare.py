@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from dpipe.lang.env import Typed
 from dpipe.lang.names import misspelt
 from dpipe.lang.source import Span
 from dpipe.lang.types import (
+    KEY_ONLY,
     Enum,
     Float,
     Int,
@@ -53,7 +55,7 @@ class Comparisons:
     ) -> None:
         """Report operands that cannot be compared, and comparisons that always come out alike."""
         if holds_secret(left.type) or holds_secret(right.type):
-            self.bag.add("E0607", node.span, "a secret cannot be compared")
+            self.bag.add("E0607", node.span, "a secret cannot be compared", help=KEY_ONLY)
             return
         if self.bag.has("E0121", node.op_span):
             return  # a chain, which parsing has told
@@ -72,7 +74,7 @@ class Comparisons:
                 "E0303",
                 node.op_span,
                 f"`{node.op}` cannot compare {show_short(one)} with {show_short(two)}",
-                help=_compare_help(one, two),
+                help=_compare_help(left, right, expressions),
             )
         elif not self._outside(left, right, two) and not self._outside(right, left, one):
             self._constant(node, left, right)
@@ -196,3 +198,10 @@ def _compare_help(one: Type, two: Type) -> str | None:
     if isinstance(one, Json) or isinstance(two, Json):
         return "convert the json first: `float(x)`, `int(x)` or `str(x)`"
     return None
+
+
+def _is_number(of: Type) -> bool:
+    return isinstance(required(of), Int | Float)
+
+
+_NUMBER = re.compile(r"\d+(\.\d+)?")

@@ -21,6 +21,7 @@ from dpipe.lang.types import (
     BOOL,
     INT,
     JSON,
+    KEY_ONLY,
     NEVER,
     NULL,
     STR,
@@ -101,24 +102,27 @@ class Expressions:
         elif isinstance(wanted, Enum) and isinstance(found.type, Enum):
             self.operators.comparisons.not_members(found, wanted)
         else:
+            needed = "a record" if _is_plain_record(wanted, found.type) else show_short(wanted)
             self.bag.add(
                 code,
                 found.span,
-                f"{what} needs {show_short(wanted)}, found {show_found(found.type, wanted)}",
+                f"{what} needs {needed}, found {show_found(found.type, wanted)}",
                 help=self.conversion(found, wanted),
             )
         return False
 
     def conversion(self, found: Typed, wanted: Type) -> str | None:
         """How the value could be made to fit, with the text that the program has for it."""
-        text = self._text(found.span)
-        return _conversion(found.type, wanted, text if len(text) <= 40 else "…")
+        return _conversion(found.type, wanted, self.text(found.span))
 
     def may_be_null(self, found: Typed) -> None:
         fallback = '"…"' if isinstance(required(found.type), Str | Enum) else "…"
-        text = self.names.program.sources[found.span.file].text[found.span.start : found.span.end]
+        text = self._text(found.span)
         if text.startswith("{"):
             help = "give it a default before: a text holds no null"
+            if text.startswith("{."):
+                name = text.strip("{}").rpartition(".")[2]
+                help = f"give it a default before: `| set({name}: {text[1:-1]} ?? {fallback})`"
             self.bag.add("E0309", found.span, f"`{show_short(found.type)}` may be null", help=help)
             return
         text = text if len(text) <= 40 else "x"
@@ -181,6 +185,11 @@ class Expressions:
         body = self.of(node.body, env.binding(node.param.text, takes))
         self.need(body, wanted, what)
         return Typed(graph.Lambda(node.param.text, body.expr), body.type, node.span)
+
+    def text(self, span: Span) -> str:
+        """A piece of the program for a message; "…" where it is long."""
+        text = self._text(span)
+        return text if len(text) <= 40 and "\n" not in text else "…"
 
     def _text(self, span: Span) -> str:
         return self.names.program.sources[span.file].text[span.start : span.end]
@@ -277,7 +286,11 @@ class Expressions:
             )
             return
         candidates = [*env.locals, *self.names.of_kind(env.file, "param")]
-        self.names.unknown("E0201", name, f"unknown name `{node.text}`", candidates)
+        fields = env.row.names() if env.row is not None and not env.prompt else []
+        field, help = nearest(node.text, fields), None
+        if field is not None and nearest(node.text, candidates) is None:
+            help = f"did you mean the field `.{field}`?"
+        self.names.unknown("E0201", name, f"unknown name `{node.text}`", candidates, help)
 
     def _field(self, node: syntax.FieldRef, env: Env) -> Typed:
         if env.row is None or env.aggregates is not None:
@@ -501,6 +514,11 @@ def _common(types: Iterable[Type]) -> Type:
 
 
 def _conversion(found: Type, wanted: Type, text: str) -> str | None:
+def _is_plain_record(wanted: Type, found: Type) -> bool:
+    """Whether it is enough to say that a record is needed, since what was found is none."""
+    return isinstance(wanted, Record) and not wanted.name and not isinstance(found, Record)
+
+
     name = {Str: "str", Int: "int", Float: "float", Bool: "bool"}.get(type(wanted))
     scalar = isinstance(found, Str | Enum | Int | Float | Json | Bool)
     match found, wanted:
@@ -515,6 +533,10 @@ def _conversion(found: Type, wanted: Type, text: str) -> str | None:
         case ((Int() | Float()), Bool()):
             return f"compare it: `{text} > 0`"
         case List(), Bool():
+        case _, Record(fields) if fields and not isinstance(found, Record):
+            first = required(fields[0].type)
+            like = text if fits(found, first) else "…"
+            return f"write a record: `{{ {fields[0].name}: {like} }}`"
             return f"compare it: `len({text}) > 0`"
         case _:
             return f"convert it: `{name}({text})`" if name and scalar else None

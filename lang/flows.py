@@ -185,6 +185,7 @@ class Flows:
             node.span,
             f"`{decl.name.text}` is {article} {decl.kind}, not a flow",
             labels=[Label(decl.name.span, "declared here")],
+            help=_in_a_flow(decl),
         )
         return LOST
 
@@ -373,7 +374,34 @@ class Flows:
             self.names.unknown("E0513", written, f"no stage `{name}`", candidates, way_out)
 
 
-_FOREIGN = {"filter": "where", "map": "set", "select": "keep", "rename": "set"}
+_FOREIGN = {
+    "assign": "set",
+    "distinct": "dedup",
+    "explode": "unnest",
+    "filter": "where",
+    "flatten": "unnest",
+    "generate": "ask",
+    "group_by": "group",
+    "groupby": "group",
+    "head": "limit",
+    "map": "set",
+    "mutate": "set",
+    "order_by": "sort",
+    "prompt": "ask",
+    "rename": "set",
+    "take": "limit",
+    "unique": "dedup",
+}
+"""What other tools call some of the stages."""
+
+
+def _in_a_flow(decl: Decl) -> str:
+    """What can be done in a flow with something that is none."""
+    if decl.kind == "prompt":
+        return f"begin with rows and ask it: `docs | ask({decl.name.text}, using: …, as: .x)`"
+    if decl.kind == "pipe":
+        return f"begin with rows and send them through it: `docs | {decl.name.text}(…)`"
+    return "a flow begins with a source or another flow"
 
 
 def _apart(one: Type, two: Type) -> bool:

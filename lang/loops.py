@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from dpipe.lang import graph, syntax
 from dpipe.lang.calls import bind
 from dpipe.lang.env import Env
+from dpipe.lang.names import not_a_choice
 from dpipe.lang.rows import NOWHERE, RowAt, Rows
 from dpipe.lang.stages import LOOP
-from dpipe.lang.types import BOOL, INT, OPEN_ROW, Record, fits, show_found, show_short
+from dpipe.lang.types import BOOL, INT, OPEN_ROW, Record, fits, quote, show_found, show_short
 
 if TYPE_CHECKING:
     from dpipe.lang.flows import Flows
@@ -73,7 +74,7 @@ class Loops:
         word = value.constant if isinstance(value, syntax.StringExpr) else None
         if word in ("last", "all"):
             return word
-        self.bag.add("E0517", value.span, '`keep:` is "all" or "last"')
+        not_a_choice(self.bag, value.span, "keep", quote(word or ""), ('"last"', '"all"'))
         return "last"
 
     def _returns(self, body: syntax.Expr, given: Record, taken: Record) -> bool:

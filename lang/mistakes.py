@@ -102,7 +102,8 @@ def _mismatched(failure: Failure, index: int, opener: int) -> Diagnostic:
     )
     label = Label(failure.span(opener), "opened here")
     closer = SPELLING[OPENERS[failure.kinds[opener]]]
-    return Diagnostic("E0110", message, failure.span(index), (label,), f"close it with `{closer}`")
+    help = f"close it with `{closer}` before"
+    return Diagnostic("E0110", message, failure.span(index), (label,), help)
 
 
 def wrong(failure: Failure, index: int, kind: str) -> Diagnostic:

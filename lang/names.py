@@ -6,7 +6,7 @@ looked up by those who check the places, after the declarations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ from msgspec import Struct
 from dpipe.lang import syntax
 from dpipe.lang.diagnostics import Bag, Edit, Fix, Label
 from dpipe.lang.modules import BUILTINS, Program
+from dpipe.lang.phrases import either
 from dpipe.lang.source import Span
 from dpipe.lang.spell import nearest
 
@@ -30,6 +31,9 @@ Declaration: TypeAlias = (
     | syntax.ExternItem
     | syntax.BadItem
 )
+
+FEW = 6
+"""So many names are listed where none is near the one that is not known."""
 
 KINDS: dict[type[syntax.Node], str] = {
     **syntax.KEYWORDS,
@@ -154,7 +158,8 @@ class Names:
         if name.text.startswith("_"):
             self.bag.add("E0213", name.span, f"`{name.text}` is private to `{target}`")
         elif isinstance(found.item, syntax.SinkItem):
-            self.bag.add("E0215", name.span, "sinks and tests cannot be imported")
+            message = f"`{name.text}` is a sink of `{target}`: sinks and tests cannot be imported"
+            self.bag.add("E0215", name.span, message)
             return None
         return found
 

@@ -12,6 +12,7 @@ from dpipe.lang.types import (
     FLOAT,
     INT,
     JSON,
+    KEY_ONLY,
     NEVER,
     NULL,
     STR,
@@ -32,6 +33,7 @@ from dpipe.lang.types import (
     required,
     show_short,
     widen,
+    without_ranges,
 )
 
 if TYPE_CHECKING:
@@ -129,7 +131,7 @@ class Operators:
             self.bag.add(
                 "E0303",
                 node.op_span,
-                f"`{node.op}` cannot take {show_short(left.type)} and {show_short(right.type)}",
+                f"`{node.op}` cannot take {_kind(left.type)} and {_kind(right.type)}",
                 help=help if node.op == "+" and mixed else None,
             )
             return Typed(expr, UNKNOWN, node.span)
@@ -140,7 +142,7 @@ class Operators:
             self.expressions.may_be_null(side)
             return False
         if isinstance(side.type, Secret):
-            self.bag.add("E0607", side.span, "a secret cannot be put into a text")
+            self.bag.add("E0607", side.span, "a secret cannot be put into a text", help=KEY_ONLY)
             return False
         if isinstance(side.type, Json):
             self.bag.add(
@@ -164,6 +166,11 @@ class Operators:
                 return Typed(graph.Unary("-", expr), INT, node.span)
             case expr, _:
                 return Typed(graph.Unary("-", expr), FLOAT, node.span)
+
+
+def _kind(of: Type) -> str:
+    """A type without what its values are."""
+    return "str" if isinstance(of, Enum) else show_short(without_ranges(of))
 
 
 def literal_type(value: object) -> Type:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dpipe.lang.automaton import END
 from dpipe.lang.scan import KEYWORDS, PUNCTUATION, Token
 
@@ -55,6 +57,11 @@ def expectation(kinds: frozenset[str]) -> str | None:
     ]
     if not words or len(words) > 3:
         return None
+    return either(words)
+
+
+def either(words: Sequence[str]) -> str:
+    """``a``, ``a or b``, ``a, b or c``."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 

@@ -231,7 +231,8 @@ class Pipes:
             if arg is None:
                 if param.default is None:
                     message = f"`{item.name.text}` needs `{name}:`"
-                    self.bag.add("E0507", call.callee.span, message)
+                    help = f"write `{item.name.text}({name}: …)`" if not call.args else None
+                    self.bag.add("E0507", call.callee.span, message, help=help)
                 self._stand_in(decl, frame, param, of)
             else:
                 self._argument(frame, name, of, arg.value, env)

@@ -120,10 +120,13 @@ class Prompts:
         roles = [entry.key.text for entry in item.entries]
         if "raw" in roles and len(roles) > 1:
             span = item.entries[roles.index("raw")].key.span
-            self.bag.add("E0410", span, "`raw:` cannot be combined with other sections")
+            message = "`raw:` cannot be combined with other sections"
+            help = "write all of the request into `raw:`, or this as `user:`"
+            self.bag.add("E0410", span, message, help=help)
         known = all(role in SECTIONS for role in roles)
         if known and not {"user", "raw", "messages"} & set(roles):
-            self.bag.add("E0411", item.name.span, "a prompt needs a `user:` or `raw:` section")
+            message = "a prompt needs a `user:`, `messages:` or `raw:` section"
+            self.bag.add("E0411", item.name.span, message, help='add `user: "…"`')
 
     def _unused(self, item: syntax.PromptItem) -> None:
         """The checker proves that each parameter is used."""

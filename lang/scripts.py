@@ -78,7 +78,7 @@ class Scripts:
         if not will_fit(found, prompt.result):
             message = (
                 f"prompt `{decl.name.text}` gives {show_short(prompt.result)}, "
-                f"found {show_found(found.type, prompt.result)}"
+                f"found {show_found(found.type, prompt.result)}{unlike(found.type, prompt.result)}"
             )
             labels = [Label(decl.name.span, "prompt declared here")]
             self.bag.add("E0803", found.span, message, labels=labels)
@@ -105,6 +105,20 @@ def will_fit(found: Typed, wanted: Type) -> bool:
     Whether a computed number lies in its range is seen when the test runs.
     """
     return fits(found.type, wanted if _is_literal(found.expr) else without_ranges(wanted))
+
+
+def unlike(found: Type, wanted: Type) -> str:
+    """The first field in which a record is not like the one that is wanted."""
+    if not isinstance(found, Record) or not isinstance(wanted, Record):
+        return ""
+    for field in wanted.fields:
+        of = found.get(field.name)
+        if not fits(Record((Field(field.name, of),) if of else ()), Record((field,))):
+            if of is None:
+                return f": it has no `{field.name}`"
+            is_now = show_found(of, field.type)
+            return f": `{field.name}` is {is_now}, declared {show_short(field.type)}"
+    return ""
 
 
 def _is_literal(expr: graph.Expr) -> bool:

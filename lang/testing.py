@@ -12,8 +12,8 @@ from dpipe.lang.expects import Expects, read_by
 from dpipe.lang.flows import Flows
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.rows import NOWHERE
-from dpipe.lang.scripts import Scripts, prompts_asked, will_fit
-from dpipe.lang.types import Field, List, Record, Type, fits, show_found, show_short
+from dpipe.lang.scripts import Scripts, prompts_asked, unlike, will_fit
+from dpipe.lang.types import List, Record, Type, show_short
 
 ENTRIES = ("given", "answer", "expect")
 FORMS = {"given": "given: { docs: [{ … }] }", "answer": "answer: { my_prompt: … }"}
@@ -95,7 +95,7 @@ class Tests:
             of = self.expressions.of(item, Env(given.span.file))
             if will_fit(of, row):
                 continue
-            why = _why(of.type, row)
+            why = unlike(of.type, row)
             message = f"this row does not fit source `{decl.name.text}`{why}"
             labels = [Label(decl.name.span, "declared here")]
             self.bag.add("E0802", item.span, message, labels=labels)
@@ -149,16 +149,3 @@ class Tests:
             labels=[] if decl is None else [Label(decl.name.span, "prompt declared here")],
             help=f"add `answer: {{ {key}: … }}`" if entry is None else f"add `{key}: …` to it",
         )
-
-
-def _why(found: Type, row: Record) -> str:
-    if not isinstance(found, Record):
-        return ""
-    for field in row.fields:
-        of = found.get(field.name)
-        if not fits(Record((Field(field.name, of),) if of else ()), Record((field,))):
-            if of is None:
-                return f": it has no `{field.name}`"
-            is_now = show_found(of, field.type)
-            return f": `{field.name}` is {is_now}, declared {show_short(field.type)}"
-    return ""

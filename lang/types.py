@@ -265,6 +265,10 @@ def holds_secret(of: Type) -> bool:
 
 
 def may_be_null(of: Type) -> bool:
+KEY_ONLY = 'a secret goes only where a key is needed: `key: secret("LLM_KEY")`'
+"""The way out wherever a secret could be read."""
+
+
     return isinstance(of, Optional | Null)
 
 
@@ -450,9 +454,11 @@ def _show_record(
 
 
 def show_short(of: Type) -> str:
-    """As ``show``, with the name of a declared record instead of its fields: for messages."""
+    """As ``show``, for messages: a declared record has its name, a number alone is itself."""
     match of:
-        case Record(_, str() as name):
+        case Int(low, high) | Float(low, high) if low is not None and low == high:
+            return str(low)
+        case Record(name=str() as name):
             return name
         case List(inner):
             return f"[{show_short(inner)}]"
@@ -465,13 +471,7 @@ def show_short(of: Type) -> str:
 def show_found(found: Type, wanted: Type) -> str:
     """What does not fit where ``wanted`` is needed; its ranges only where one is why."""
     plain = without_ranges(found)
-    if not fits(plain, without_ranges(wanted)):
-        return show_short(plain)
-    match found:
-        case Int(low, high) | Float(low, high) if low is not None and low == high:
-            return str(low)
-        case _:
-            return show_short(found)
+    return show_short(found if fits(plain, without_ranges(wanted)) else plain)
 
 
 def quote(text: str) -> str:
