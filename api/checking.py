@@ -74,9 +74,12 @@ def graph_of(compiled: Compiled) -> Graph:
     return compiled.graph
 
 
-def compile(path: str | Path) -> Compiled:
-    """One program, compiled: its graph, or the diagnostics that say why there is none."""
-    return compile_program(Path(path).as_posix(), project.load, project.bundled())
+def compile(path: str | Path, before: Compiled | None = None) -> Compiled:
+    """One program, compiled: its graph, or the diagnostics that say why there is none.
+
+    Given what was compiled ``before``, what is still the same is not read again.
+    """
+    return compile_program(Path(path).as_posix(), project.load, project.bundled(), before)
 
 
 def check(*paths: str | Path) -> CheckResult:
@@ -84,7 +87,10 @@ def check(*paths: str | Path) -> CheckResult:
 
     Raises ``UsageError`` where a path does not exist or a folder holds no program.
     """
-    return CheckResult(tuple(compile(file) for file in programs_in(paths)))
+    programs: list[Compiled] = []
+    for file in programs_in(paths):
+        programs.append(compile(file, programs[-1] if programs else None))
+    return CheckResult(tuple(programs))
 
 
 def programs_in(paths: Iterable[str | Path]) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ from dpipe.lang.diagnostics import Bag, Diagnostic
 from dpipe.lang.graph import Graph, TestDef
 from dpipe.lang.lint import lint_program
 from dpipe.lang.modules import Load, load_program
+from dpipe.lang.pieces import Pieces
 from dpipe.lang.rows import RowAt
 from dpipe.lang.source import Source
 
@@ -24,7 +25,8 @@ DEPTH = 20_000
 class Compiled(Struct, frozen=True):
     """A program's files, findings, the row after each stage; the graph if nothing is wrong.
 
-    ``notes`` are findings that only inform; they are shown to those who ask for them.
+    ``notes`` are findings that only inform; they are shown to those who ask for them. ``pieces``
+    are what each file was read as, by path, for the next time.
     """
 
     sources: dict[str, Source]
@@ -33,16 +35,21 @@ class Compiled(Struct, frozen=True):
     graph: Graph | None
     tests: tuple[TestDef, ...] = ()
     notes: tuple[Diagnostic, ...] = ()
+    pieces: Mapping[str, Pieces] = {}
 
 
-def compile_program(file: str, load: Load, std: tuple[str, ...]) -> Compiled:
+def compile_program(
+    file: str, load: Load, std: tuple[str, ...], before: Compiled | None = None
+) -> Compiled:
     """Compile the program whose root is ``file``.
 
     ``load`` gives a file's bytes by its path (``<std>/text.dpipe`` for bundled modules) and
-    raises ``OSError``; ``std`` names the bundled modules.
+    raises ``OSError``; ``std`` names the bundled modules. Of what was compiled ``before``, be it
+    this program or another, the declarations that are still the same are not read again: this
+    changes how long it takes, and nothing else.
     """
     with _deep_enough():
-        return _compiled(file, load, std)
+        return _compiled(file, load, std, before.pieces if before else {})
 
 
 @contextmanager
@@ -56,11 +63,13 @@ def _deep_enough() -> Iterator[None]:
         sys.setrecursionlimit(limit)
 
 
-def _compiled(file: str, load: Load, std: tuple[str, ...]) -> Compiled:
+def _compiled(
+    file: str, load: Load, std: tuple[str, ...], before: Mapping[str, Pieces]
+) -> Compiled:
     bag = Bag()
-    program = load_program(file, load, std, bag)
+    program = load_program(file, load, std, bag, before)
     if file not in program.modules:
-        return Compiled(program.sources, tuple(bag), (), None)
+        return Compiled(program.sources, tuple(bag), (), None, pieces=program.pieces)
     checked = check_program(program, bag)
     lint_program(program, checked, bag)
     found = apply_allows(program, bag)
@@ -71,4 +80,5 @@ def _compiled(file: str, load: Load, std: tuple[str, ...]) -> Compiled:
         None if bag.has_errors else checked.graph,
         () if bag.has_errors else checked.tests,
         tuple(finding for finding in found if finding.severity == "info"),
+        program.pieces,
     )

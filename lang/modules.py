@@ -7,14 +7,15 @@ A file is read through the given ``load``; nothing here opens one. ``std.x`` is
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from dpipe.lang import syntax
 from dpipe.lang.diagnostics import Bag, Edit, Fix
-from dpipe.lang.parse import parse_module
+from dpipe.lang.parse import read_module
+from dpipe.lang.pieces import Pieces
 from dpipe.lang.source import Source, Span
 from dpipe.lang.spell import nearest
 
@@ -32,6 +33,7 @@ class Program(Struct):
     """The files of a program by path; ``imports`` maps (file, module name) to a path or None.
 
     ``python`` has the Python files that ``extern``s name, None where one cannot be read.
+    ``pieces`` are what each file was read as, by path.
     """
 
     root: str
@@ -39,6 +41,7 @@ class Program(Struct):
     modules: dict[str, syntax.Module]
     imports: dict[tuple[str, str], str | None]
     python: dict[str, bytes | None]
+    pieces: dict[str, Pieces]
 
 
 def python_target(item: syntax.ExternItem) -> str:
@@ -81,14 +84,18 @@ def _broken(item: syntax.Item) -> syntax.Item:
 
 
 class _Loader:
-    def __init__(self, load: Load, std: tuple[str, ...], bag: Bag) -> None:
+    def __init__(
+        self, load: Load, std: tuple[str, ...], bag: Bag, before: Mapping[str, Pieces]
+    ) -> None:
         self.load = load
         self.std = std
         self.bag = bag
+        self.before = before
         self.sources: dict[str, Source] = {}
         self.modules: dict[str, syntax.Module] = {}
         self.imports: dict[tuple[str, str], str | None] = {}
         self.python: dict[str, bytes | None] = {}
+        self.pieces: dict[str, Pieces] = {}
 
     def module(self, path: str, asked: Span | None, trail: tuple[str, ...]) -> bool:
         """Read a file and what it imports; False where it cannot be had."""
@@ -102,8 +109,8 @@ class _Loader:
             return False
         source = self.sources[path] = Source(path, text)
         found = Bag()
-        tree = _without_broken(parse_module(source, found), found)
-        self.modules[path] = tree
+        tree, self.pieces[path] = read_module(source, found, self.before.get(path, {}))
+        tree = self.modules[path] = _without_broken(tree, found)
         self.bag.extend(found)
         for item in tree.items:
             if isinstance(item, syntax.Import):
@@ -184,9 +191,16 @@ class _Loader:
             self.bag.add("E0212", asked, message)
 
 
-def load_program(file: str, load: Load, std: tuple[str, ...], bag: Bag) -> Program:
-    """Every file of the program whose root is ``file``; ``std`` names the bundled modules."""
-    loader = _Loader(load, std, bag)
+def load_program(
+    file: str, load: Load, std: tuple[str, ...], bag: Bag, before: Mapping[str, Pieces]
+) -> Program:
+    """Every file of the program whose root is ``file``; ``std`` names the bundled modules.
+
+    What is among the pieces ``before`` of a file is not read again.
+    """
+    loader = _Loader(load, std, bag, before)
     loader.module(BUILTINS, None, ())
     loader.module(file, None, ())
-    return Program(file, loader.sources, loader.modules, loader.imports, loader.python)
+    return Program(
+        file, loader.sources, loader.modules, loader.imports, loader.python, loader.pieces
+    )

@@ -14,8 +14,9 @@ from dpipe.lang.build import DEEPEST_TREE, Builder, TooDeep
 from dpipe.lang.diagnostics import Bag
 from dpipe.lang.habits import habits
 from dpipe.lang.layout import declarations, edition
+from dpipe.lang.pieces import Piece, Pieces
 from dpipe.lang.recover import recover
-from dpipe.lang.scan import CLOSERS, OPENERS, Token, scan
+from dpipe.lang.scan import CLOSERS, OPENERS, Token, Tokens, scan, stretches
 from dpipe.lang.source import Source
 from dpipe.lang.tables import tables
 
@@ -24,17 +25,42 @@ DEEPEST = 100
 
 def parse_module(source: Source, bag: Bag) -> syntax.Module:
     """The tree of one file. What does not parse is told to the bag and leaves ``Bad`` parts."""
-    scanned = scan(source)
+    module, _ = read_module(source, bag, {})
+    return module
+
+
+def read_module(source: Source, bag: Bag, before: Pieces) -> tuple[syntax.Module, Pieces]:
+    """The tree of one file, and the pieces that it is made of.
+
+    A stretch whose text is among the pieces ``before`` is taken from there, and not read again.
+    """
+    head, *others = stretches(source)
+    scanned, found = scan(source, *head), Bag()
+    number, readable = edition(scanned, found)
+    first = _read(scanned, head[0], found) if readable else Piece(0, (), tuple(found))
+    kept: dict[str, Piece] = {}
+    pieces = [first]
+    for start, end in others if readable else ():
+        text = source.text[start:end]
+        known = before.get(text)
+        piece = known.moved(start) if known else _read(scan(source, start, end), start, Bag())
+        kept[text] = piece
+        pieces.append(piece)
+    for piece in pieces:
+        bag.extend(piece.findings)
+    items = tuple(item for piece in pieces for item in piece.items)
     span = source.span(0, len(source.text))
-    number, readable = edition(scanned, bag)
-    if not readable:
-        return syntax.Module(file=source.file, edition=number, items=(), span=span)
+    return syntax.Module(file=source.file, edition=number, items=items, span=span), kept
+
+
+def _read(scanned: Tokens, start: int, bag: Bag) -> Piece:
+    """The stretch from ``start`` on; what is wrong with it goes to the bag."""
     bag.extend(scanned.diagnostics)
-    builder = Builder(source, bag)
+    builder = Builder(scanned.source, bag)
     found = list(declarations(scanned, bag))
-    told = [finding.span.start for finding in bag if finding.span.file == source.file]
+    told = [finding.span.start for finding in bag]
     items = tuple(_item(tokens, builder, bag, told) for tokens in found)
-    return syntax.Module(file=source.file, edition=number, items=items, span=span)
+    return Piece(start, items, tuple(bag))
 
 
 def _item(tokens: list[Token], builder: Builder, bag: Bag, told: list[int]) -> syntax.Item:

@@ -42,9 +42,8 @@ _FOREIGN = {
 _WORD = r"[^\W\d]\w*+"
 _QUOTED = r'"(?:[^"\\\n]|\\.)*+"'
 _BEHIND = r'[\w"\)\]\}]'
-_DECLARES = (
-    r"(?:dpipe|import|param|model|type|prompt|source|flow|sink|pipe|def|extern|test)\b[ \t]+[\w\"]"
-)
+_KEYWORD = r"(?:import|param|model|type|prompt|source|flow|sink|pipe|def|extern|test)"
+_DECLARES = rf"(?:dpipe|{_KEYWORD})\b[ \t]+[\w\"]"
 _TOKEN = re.compile(
     rf"""[ \t\n]*+(?:
     (?P<KEY>(?:{_WORD}|{_QUOTED})(?=[ \t]*+:))
@@ -73,7 +72,9 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
-_MOST = 200  # malformed tokens that are told; a file with more is no program
+_CUT = re.compile(rf"(?<!\\)\n(?={_KEYWORD}\b[ \t]+[\w\"])")
+_BLANK = re.compile(r"(?:[ \t\n]|#[^\n]*)*+")
+_MOST = 200  # malformed tokens that are told; a stretch with more is no program
 _PLAIN = frozenset(("KEY", "ATTR", "FIELD", "FLOAT", "INT"))
 
 
@@ -87,7 +88,7 @@ class Token(Struct, frozen=True):
 
 
 class Tokens(Struct, frozen=True):
-    """A scanned file: what the grammar sees, the comments beside it, what was malformed."""
+    """A scanned text: what the grammar sees, the comments beside it, what was malformed."""
 
     source: Source
     tokens: list[Token]
@@ -95,9 +96,24 @@ class Tokens(Struct, frozen=True):
     diagnostics: Bag
 
 
-def scan(source: Source) -> Tokens:
-    """The tokens and comments of a file."""
-    return _Scan(source).run()
+def stretches(source: Source) -> Iterator[tuple[int, int]]:
+    """The file cut where lines begin a declaration whatever stands before them.
+
+    No token and no declaration reaches over a cut: a string that is not closed ends before such
+    a line, unless an escaped line end precedes it. What a stretch is read as hangs on its own
+    text alone, except that the first one holds the first token of the file.
+    """
+    text, start = source.text, 0
+    blank = _BLANK.match(text)
+    for cut in _CUT.finditer(text, blank.end() if blank else 0):
+        yield start, cut.end()
+        start = cut.end()
+    yield start, len(text)
+
+
+def scan(source: Source, start: int = 0, end: int | None = None) -> Tokens:
+    """The tokens and comments of a file, or of a stretch of it."""
+    return _Scan(source).run(start, len(source.text) if end is None else end)
 
 
 class _Scan:
@@ -109,9 +125,9 @@ class _Scan:
         self.malformed_end = -1
         self.quiet = False
 
-    def run(self) -> Tokens:
+    def run(self, start: int, end: int) -> Tokens:
         add = self.tokens.append
-        for match in _TOKEN.finditer(self.source.text):
+        for match in _TOKEN.finditer(self.source.text, start, end):
             kind = match.lastgroup or "END"
             start, end = match.span(kind)
             text = match[kind]
