@@ -222,8 +222,7 @@ class BoundStage:
             self.args[param.name] = graph.Const(word)
         elif not isinstance(value, syntax.BadExpr):
             written = f'"{word}"' if word is not None else ""
-            message = f"`{param.name}:` is {' or '.join(shown)}"
-            misspelt(self.bag, "E0517", value.span, written, message, shown)
+            not_a_choice(self.bag, value.span, param.name, written, shown)
 
     def _bare(self, param: Param, arg: syntax.Arg) -> str | None:
         value = arg.value
@@ -282,13 +281,13 @@ class BoundStage:
                 found = self.expressions.constant(given.value, self.env, option.type, what)
                 args[option.name] = found.expr
         self.args[param.name] = graph.Method(method.name, args)
+
     def _no_method(self, param: Param, span: Span, name: str | None) -> None:
         calls = [f"`{_example(method)}`" for method in param.methods]
         message = f"`{param.name}:` takes {either(calls)}"
         names = [method.name for method in param.methods]
         help = f"write {calls[names.index(name)]}" if name in names else None
         misspelt(self.bag, "E0517", span, name or "", message, names, help)
-
 
     # -- arguments with any label ----------------------------------------------------------------
 
@@ -386,8 +385,8 @@ def _over_each(
 
 
 def _free(param: Param) -> bool:
+    return param.kind in FREE
 
 
 def _example(method: Method) -> str:
     return f"{method.name}({'…' if any(param.required for param in method.params) else ''})"
-    return param.kind in FREE

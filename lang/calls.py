@@ -493,6 +493,14 @@ def _instead(name: str, shown: str, row: Record | None) -> str | None:
     return None
 
 
+def _result(function: Function, bindings: Bindings) -> Type:
+    result = function.result
+    return substitute(result, bindings) if isinstance(result, Type) else result(bindings)
+
+
+def _bad(node: syntax.Call) -> syntax.Arg:
+    return syntax.Arg(label=None, value=syntax.BadExpr(span=node.span), span=node.span)
+
 
 def _is_pattern(of: Type) -> bool:
     return substitute(of, {}) != of
@@ -508,11 +516,3 @@ def _article(of: Type) -> str:
             return "a number or a text"
         case _:
             return show_pattern(of)
-def _result(function: Function, bindings: Bindings) -> Type:
-    result = function.result
-    return substitute(result, bindings) if isinstance(result, Type) else result(bindings)
-
-
-def _bad(node: syntax.Call) -> syntax.Arg:
-    return syntax.Arg(label=None, value=syntax.BadExpr(span=node.span), span=node.span)
-

@@ -190,13 +190,16 @@ def _comparable(one: Type, two: Type, *, ordered: bool) -> bool:
     return type(one) is type(two)
 
 
-def _compare_help(one: Type, two: Type) -> str | None:
-    text = isinstance(one, Str | Enum) or isinstance(two, Str | Enum)
-    number = isinstance(one, Int | Float) or isinstance(two, Int | Float)
-    if text and number:
-        return "convert one of them: `float(x)` or `str(x)`"
-    if isinstance(one, Json) or isinstance(two, Json):
-        return "convert the json first: `float(x)`, `int(x)` or `str(x)`"
+def _compare_help(left: Typed, right: Typed, expressions: Expressions) -> str | None:
+    """The edit that makes a text and a number, or json and either, comparable."""
+    for one, other in ((left, right), (right, left)):
+        if isinstance(required(one.type), Json):
+            return "convert the json first: `float(x)`, `int(x)` or `str(x)`"
+        if _is_number(one.type) and isinstance(required(other.type), Str | Enum):
+            written = other.expr.value if isinstance(other.expr, graph.Const) else None
+            if isinstance(written, str) and _NUMBER.fullmatch(written):
+                return f"write `{written}`"
+            return f"convert the number: `str({expressions.text(one.span)})`"
     return None
 
 

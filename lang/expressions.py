@@ -402,7 +402,8 @@ class Expressions:
         if may_be_null(found.type):
             self.may_be_null(replace(found, span=node.span))
         elif isinstance(found.type, Secret):
-            self.bag.add("E0607", node.span, "a secret cannot be written into a text")
+            message = "a secret cannot be written into a text"
+            self.bag.add("E0607", node.span, message, help=KEY_ONLY)
         elif isinstance(required(found.type), Image) and not env.prompt:
             self.bag.add("E0303", node.span, "an image cannot be written into a text")
         return found
@@ -513,12 +514,12 @@ def _common(types: Iterable[Type]) -> Type:
     return found
 
 
-def _conversion(found: Type, wanted: Type, text: str) -> str | None:
 def _is_plain_record(wanted: Type, found: Type) -> bool:
     """Whether it is enough to say that a record is needed, since what was found is none."""
     return isinstance(wanted, Record) and not wanted.name and not isinstance(found, Record)
 
 
+def _conversion(found: Type, wanted: Type, text: str) -> str | None:
     name = {Str: "str", Int: "int", Float: "float", Bool: "bool"}.get(type(wanted))
     scalar = isinstance(found, Str | Enum | Int | Float | Json | Bool)
     match found, wanted:
@@ -532,11 +533,11 @@ def _is_plain_record(wanted: Type, found: Type) -> bool:
             return f"compare it: `{text} == {quote(values[0])}`"
         case ((Int() | Float()), Bool()):
             return f"compare it: `{text} > 0`"
-        case List(), Bool():
         case _, Record(fields) if fields and not isinstance(found, Record):
             first = required(fields[0].type)
             like = text if fits(found, first) else "…"
             return f"write a record: `{{ {fields[0].name}: {like} }}`"
+        case List(), Bool():
             return f"compare it: `len({text}) > 0`"
         case _:
             return f"convert it: `{name}({text})`" if name and scalar else None

@@ -223,7 +223,15 @@ class Names:
         """
         if not name.text or name.span.file in self._lost or self.told(name):
             return
-        misspelt(self.bag, code, name.span, name.text, message, candidates, help)
+        known = [*candidates]
+        if help is None and 0 < len(known) <= FEW:
+            help = f"there is {', '.join(f'`{one}`' for one in known)}"
+        misspelt(self.bag, code, name.span, name.text, message, known, help)
+
+
+def not_a_choice(bag: Bag, span: Span, label: str, written: str, choices: Sequence[str]) -> None:
+    """Report an option that is none of a few; both as the program writes them."""
+    misspelt(bag, "E0517", span, written, f"`{label}:` takes {either(choices)}", choices)
 
 
 def misspelt(

@@ -259,16 +259,16 @@ def without_ranges(of: Type) -> Type:
             return mapped(of, without_ranges)
 
 
+KEY_ONLY = 'a secret goes only where a key is needed: `key: secret("LLM_KEY")`'
+"""The way out wherever a secret could be read."""
+
+
 def holds_secret(of: Type) -> bool:
     """Whether a value of the type has a key in it."""
     return any(isinstance(part, Secret) for part in parts(of))
 
 
 def may_be_null(of: Type) -> bool:
-KEY_ONLY = 'a secret goes only where a key is needed: `key: secret("LLM_KEY")`'
-"""The way out wherever a secret could be read."""
-
-
     return isinstance(of, Optional | Null)
 
 
