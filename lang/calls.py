@@ -12,7 +12,7 @@ from dpipe.lang import graph, syntax
 from dpipe.lang.diagnostics import Bag, Label
 from dpipe.lang.env import Env, Typed
 from dpipe.lang.functions import FUNCTIONS, SYNONYMS
-from dpipe.lang.modules import python_file, python_target
+from dpipe.lang.modules import python_file, python_options, python_target
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.signatures import (
     Arrow,
@@ -285,7 +285,15 @@ class Calls:
             result = self.expressions.types.of(decl.file, item.result)
         function = Function(item.name.text, params, result, "")
         args = self._all_arguments(node, function, decl, item.params, env)
-        return Typed(graph.CallPython(resolved_target(decl, item), args, result), result, node.span)
+        options = python_options(item)
+        called = graph.CallPython(
+            resolved_target(decl, item),
+            args,
+            result,
+            record=options.get("record") is True,
+            concurrency=int(options.get("concurrency", 0)),
+        )
+        return Typed(called, result, node.span)
 
     def _all_arguments(
         self,

@@ -6,11 +6,28 @@ import ast
 from typing import TypeAlias
 
 from dpipe.lang import syntax
+from dpipe.lang.calls import bind
 from dpipe.lang.diagnostics import Bag, Label
 from dpipe.lang.modules import Program, python_file
 from dpipe.lang.names import Decl, misspelt
+from dpipe.lang.signatures import Param
 from dpipe.lang.source import Span
-from dpipe.lang.types import Bool, Enum, Float, Int, Json, List, Record, Str, Type, required, show
+from dpipe.lang.types import (
+    BOOL,
+    INT,
+    STR,
+    Bool,
+    Enum,
+    Float,
+    Int,
+    Json,
+    List,
+    Record,
+    Str,
+    Type,
+    required,
+    show,
+)
 from dpipe.lang.typing import Types
 
 _Callable: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
@@ -24,6 +41,13 @@ _ANNOTATIONS: dict[type[Type], tuple[str, ...]] = {
     List: ("list", "List", "Sequence", "Iterable", "Collection"),
     Record: ("dict", "Dict", "Mapping"),
 }
+
+
+_PYTHON = (
+    Param("target", "const", STR, positional=True),
+    Param("record", "const", BOOL, required=False),
+    Param("concurrency", "const", INT, required=False),
+)
 
 
 class Externs:
@@ -54,16 +78,28 @@ class Externs:
             first = value.args[0].value if value.args else None
             named = isinstance(first, syntax.StringExpr) and first.constant is not None
             if value.callee.text == "python" and isinstance(first, syntax.StringExpr) and named:
-                self._one_argument(value)
+                self._options(item, value)
                 return first.constant or "", first.span
         help = 'write `python("checks.py:f")`'
         self.bag.add("E0701", value.span, "an extern names its Python", help=help)
         return None
 
-    def _one_argument(self, call: syntax.Call) -> None:
-        for arg in call.args[1:]:
-            help = "the Python is called anew in each run; what it gives is not recorded"
-            self.bag.add("E0506", arg.span, "`python` takes the target alone", help=help)
+    def _options(self, item: syntax.ExternItem, call: syntax.Call) -> None:
+        """Report what ``python(…)`` does not take beside its target."""
+        bound = bind(self.bag, call, "`python`", _PYTHON)
+        for label, arg in bound.known.items():
+            if label == "target":
+                continue
+            if item.kind != "def":
+                message = f"`{label}:` is for `extern def` alone"
+                self.bag.add("E0506", arg.span, message)
+                continue
+            value = arg.value.value if isinstance(arg.value, syntax.Literal) else None
+            if label == "record" and not isinstance(value, bool):
+                self.bag.add("E0303", arg.value.span, "`record:` is `true` or `false`")
+            elif label == "concurrency" and (type(value) is not int or value < 1):
+                message = "`concurrency:` is a whole number, 1 or more"
+                self.bag.add("E0303", arg.value.span, message)
 
     def _file(self, decl: Decl, item: syntax.ExternItem, span: Span, path: str, name: str) -> None:
         data = self.program.python.get(path)
@@ -92,10 +128,6 @@ class Externs:
         if found.decorator_list:
             message = f"`{found.name}` is decorated: its parameters cannot be checked"
             self.bag.add("E0705", span, message)
-            return
-        if item.kind == "def" and isinstance(found, ast.AsyncFunctionDef):
-            message = f"`{found.name}` is `async`: the Python behind a def is a plain function"
-            self.bag.add("E0703", item.name.span, message, labels=[Label(span, "this Python")])
             return
         args = found.args
         names = [arg.arg for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs)]

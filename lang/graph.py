@@ -73,11 +73,17 @@ class CallDef(Expr, frozen=True):
 
 
 class CallPython(Expr, frozen=True):
-    """The Python function ``module:name`` behind an ``extern def``."""
+    """The Python function ``module:name`` behind an ``extern def``.
+
+    What it gives is kept in the journal if ``record``; of a function that is waited for
+    ``concurrency`` calls run at once (0: as many as is usual).
+    """
 
     target: str
     args: tuple[Expr, ...]
     result: types.Type
+    record: bool = False
+    concurrency: int = 0
 
 
 class Lambda(Expr, frozen=True):

@@ -54,6 +54,19 @@ def python_target(item: syntax.ExternItem) -> str:
     return ""
 
 
+def python_options(item: syntax.ExternItem) -> dict[str, bool | int]:
+    """What else ``python(…)`` says: ``record:`` and ``concurrency:``, where they are literals."""
+    call = item.value
+    args = call.args[1:] if isinstance(call, syntax.Call) else ()
+    return {
+        arg.label.text: arg.value.value
+        for arg in args
+        if arg.label is not None
+        and isinstance(arg.value, syntax.Literal)
+        and isinstance(arg.value.value, bool | int)
+    }
+
+
 def python_file(file: str, target: str) -> str | None:
     """The path of a target's file as seen from the root; None for an installed module."""
     module = target.partition(":")[0]

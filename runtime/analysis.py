@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from dpipe.lang import graph
 
 
 class Analysis:
-    """Over the defs of one program, each looked at once."""
+    """Over the defs of one program; whether one draws is found once."""
 
     def __init__(self, defs: Mapping[str, graph.Def]) -> None:
         self._defs = defs
@@ -30,10 +32,19 @@ class Analysis:
             self._drawing[key] = self.draws(self._defs[key].body)
         return self._drawing[key]
 
+    def python_in(self, expr: graph.Expr) -> Iterator[graph.CallPython]:
+        """The calls of Python in it, and in the defs that it calls."""
+        if isinstance(expr, graph.CallPython):
+            yield expr
+        if isinstance(expr, graph.CallDef):
+            yield from self.python_in(self._defs[expr.function].body)
+        for part in parts_of(expr):
+            yield from self.python_in(part)
+
     def is_constant(self, expr: graph.Expr, bound: frozenset[str] = frozenset()) -> bool:
         """Whether it sees neither row nor chance, nor a local but those ``bound``."""
         match expr:
-            case graph.Field() | graph.Call("pick"):
+            case graph.Field() | graph.Call("pick") | graph.CallPython(record=True):
                 return False
             case graph.Local(name):
                 return name in bound
@@ -43,6 +54,21 @@ class Analysis:
                 return False
             case _:
                 return all(self.is_constant(part, bound) for part in parts_of(expr))
+
+
+def expressions_in(part: Any) -> Iterator[graph.Expr]:
+    """The outermost expressions of a node, or of a part of one."""
+    if isinstance(part, graph.Expr):
+        yield part
+    elif isinstance(part, Struct):
+        for name in part.__struct_fields__:
+            yield from expressions_in(getattr(part, name))
+    elif isinstance(part, dict):
+        for value in part.values():
+            yield from expressions_in(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from expressions_in(value)
 
 
 def parts_of(expr: graph.Expr) -> Iterator[graph.Expr]:

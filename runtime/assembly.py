@@ -26,10 +26,11 @@ from dpipe.lang.graph import (
     label_of,
 )
 from dpipe.runtime import content
+from dpipe.runtime.ahead import Ahead, Stepping, in_turn
 from dpipe.runtime.asking import Answering
 from dpipe.runtime.endpoints import models_in
 from dpipe.runtime.errors import NoValue, UsageError
-from dpipe.runtime.executor import Check, Concat, Feed, Part
+from dpipe.runtime.executor import Check, Concat, Feed, Part, Sink
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.figures import Vectors
 from dpipe.runtime.fit import fitter
@@ -196,14 +197,18 @@ def _part(
             return Check(label_of(node), fitter(node.row))
         case SinkNode():
             seed = frame.settings.seed
-            return Writing(node, frame.expressions, models.vectors, told, seed=seed)
+            writing = Writing(node, frame.expressions, models.vectors, told, seed=seed)
+            return _asked_ahead(index, node, frame, writing)
         case RoundNode():
             stage = loop.as_stage(node)
-            return loop.build_round(stage, _context(stage, frame, models))
+            context = _context(stage, frame, models)
+            return _asked_ahead(index, stage, frame, loop.build_round(stage, context), context)
         case LeaveNode():
             return loop.build_leave(node)
         case StageNode():
-            return _stage(index, node, frame, models)
+            context = _context(node, frame, models)
+            built = _stage(index, node, frame, models, context)
+            return _asked_ahead(index, node, frame, built, context)
         case _:
             raise TypeError(f"not a node of an unrolled graph: {node!r}")
 
@@ -214,8 +219,26 @@ def _context(node: StageNode, frame: Frame, models: Models) -> StageContext:
     return StageContext(label_of(node), frame.expressions, salt, models.vectors)
 
 
-def _stage(index: int, node: StageNode, frame: Frame, models: Models) -> Step | Task:
-    context = _context(node, frame, models)
+def _asked_ahead(
+    index: int,
+    node: StageNode | SinkNode,
+    frame: Frame,
+    part: Step | Task | Sink,
+    context: StageContext | None = None,
+) -> Part:
+    """The part; before it, where it calls Python that is waited for, what asks that."""
+    if not frame.expressions.waits(node):
+        return part
+    foresee = getattr(part, "foresee", None) or in_turn(context.waiting if context else ())
+    if isinstance(part, Step):
+        part = Stepping(part, carries=index in frame.wiring.carrying)
+    limited = index in frame.wiring.above_limits
+    return Ahead(part, foresee, frame.expressions.functions, limited=limited)
+
+
+def _stage(
+    index: int, node: StageNode, frame: Frame, models: Models, context: StageContext
+) -> Step | Task:
     if node.stage == "ask":
         limited = index in frame.wiring.above_limits
         return ask.build(node, context, _asking(frame, models), limited=limited)

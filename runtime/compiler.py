@@ -8,8 +8,9 @@ from typing import Any
 from msgspec import Struct
 
 from dpipe.lang import graph
-from dpipe.runtime import closures, operators, python
+from dpipe.runtime import closures, operators
 from dpipe.runtime.analysis import Analysis
+from dpipe.runtime.calling import Functions
 from dpipe.runtime.chance import Chance
 from dpipe.runtime.errors import NoValue, UsageError
 from dpipe.runtime.functions import FUNCTIONS, OUTSIDE, PATTERNS
@@ -33,6 +34,7 @@ class Names:
         self.params = params
         self.environ = environ
         self.analysis = Analysis(defs)
+        self.functions = Functions()
         self._bodies: dict[tuple[str, Chance | None], Code] = {}
 
     def body(self, key: str, chance: Chance | None) -> Code:
@@ -96,8 +98,8 @@ class Compiler:
             case graph.CallDef(function, args):
                 body = self.names.body(function, self.chance)
                 return closures.def_call(body, tuple(map(self.code, args)))
-            case graph.CallPython(target, args, result):
-                return closures.apply(python.function(target, result), tuple(map(self.code, args)))
+            case graph.CallPython(args=args):
+                return self._python(expr, tuple(map(self.code, args)))
             case graph.Lambda(param, body):
                 return self._lambda(param, body)
             case graph.If(test, then, otherwise):
@@ -118,6 +120,12 @@ class Compiler:
                 return self._template(parts)
             case _:
                 raise TypeError(f"not an expression by itself: {expr!r}")
+
+    def _python(self, call: graph.CallPython, args: tuple[Code, ...]) -> Code:
+        function = self.names.functions.of(call)
+        if function.waits:
+            return self.names.functions.code(function, args)
+        return closures.apply(function.here, args)
 
     def _local(self, name: str) -> Code:
         at = len(self.scope) - 1 - self.scope[::-1].index(name)

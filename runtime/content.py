@@ -43,6 +43,9 @@ def _said(arg: Any, scope: tuple[str, ...], program: Program) -> Any:
         case graph.CallDef(key, args):
             body = _said(program.defs[key].body, program.defs[key].params, program)
             return {"def": body, "args": _said(args, scope, program)}
+        case graph.CallPython(target, args, result):
+            parts = {"target": target, "args": args, "result": result}
+            return {"kind": "CallPython", **_said(parts, scope, program)}
         case graph.Input():
             return {"input": True}
         case graph.PromptCall(args=args):

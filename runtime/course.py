@@ -10,6 +10,7 @@ from pathlib import Path
 import trio
 from msgspec import Struct
 
+from dpipe.runtime.ahead import Ahead
 from dpipe.runtime.asking import Asker
 from dpipe.runtime.assembly import Frame, Inputs
 from dpipe.runtime.budget import Budget, Stopped
@@ -157,11 +158,13 @@ class Course(Struct, frozen=True):
         return canary
 
     def _is_idle(self) -> bool:
-        """Whether no row waits for an answer or the journal."""
-        return self.endpoints.is_idle and self.journal.is_idle
+        """Whether no row waits for an answer, Python or the journal."""
+        calls = any(part.pending for part in self.parts.values() if isinstance(part, Ahead))
+        return self.endpoints.is_idle and self.journal.is_idle and not calls
 
     def _writings(self) -> Iterator[Writing]:
-        return (part for part in self.parts.values() if isinstance(part, Writing))
+        parts = (part.inner if isinstance(part, Ahead) else part for part in self.parts.values())
+        return (part for part in parts if isinstance(part, Writing))
 
     def _open_outputs(self) -> None:
         """Begin the files of every sink: from here on there are partial ones."""

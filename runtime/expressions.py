@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from dpipe.lang import graph
-from dpipe.runtime.analysis import parts_of
+from dpipe.runtime.analysis import expressions_in, parts_of
 from dpipe.runtime.chance import Chance
 from dpipe.runtime.compiler import NO_VALUES, Compiler, Names
 from dpipe.runtime.operators import Code, Locals
@@ -37,6 +37,7 @@ class Expressions:
         environ: Mapping[str, str],
     ) -> None:
         self._names = Names(defs, params, environ)
+        self.functions = self._names.functions
 
     def over(self, expr: graph.Expr, salt: bytes) -> OverRow:
         """The expression over a whole row, whose identity seeds ``pick``.
@@ -54,6 +55,12 @@ class Expressions:
             return drawing(row.values)
 
         return draw
+
+    def waits(self, part: graph.Node | graph.Expr) -> bool:
+        """Whether a node or an expression calls Python whose answers are waited for."""
+        python_in = self._names.analysis.python_in
+        calls = (call for expr in expressions_in(part) for call in python_in(expr))
+        return any(self.functions.of(call).waits for call in calls)
 
     def over_row(self, expr: graph.Expr) -> Callable[[Values], Any]:
         """The expression over a row's values; ``pick`` needs ``over``."""

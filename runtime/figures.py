@@ -59,15 +59,19 @@ class Figures:
 
     async def values(self, rows: Sequence[Row]) -> list[list[Any] | str]:
         """What each row gives each aggregate; a text where a row has no value, saying why."""
-        found = [self._of_row(row) for row in rows]
+        found = [self._given(row) for row in rows]
         for at, aggregate in enumerate(self._aggregates):
             if aggregate.embedder is not None:
                 await self._embed(at, aggregate.embedder, found)
         return found
 
-    def _of_row(self, row: Row) -> list[Any] | str:
+    def of_row(self, row: Row) -> list[Any]:
+        """What a row gives each aggregate; raises ``NoValue``."""
+        return [aggregate.value(row) for aggregate in self._aggregates]
+
+    def _given(self, row: Row) -> list[Any] | str:
         try:
-            return [aggregate.value(row) for aggregate in self._aggregates]
+            return self.of_row(row)
         except NoValue as reason:
             return str(reason)
 

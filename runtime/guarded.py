@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -21,7 +23,28 @@ def told(target: str) -> Iterator[None]:
     except Exception as error:
         if type(error).__module__.partition(".")[0] in ("dpipe", "trio"):
             raise  # it means something to whoever called
-        raise UsageError(f"`{target}` failed: {type(error).__name__}: {error}") from error
+        raise UsageError(why(target, error)) from error
+
+
+def why(target: str, error: BaseException) -> str:
+    """What a user's Python raised, and in which line of its file."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"`{target}` failed{line_in(target, error)}: {kind_and_words(error)}"
+
+
+def kind_and_words(error: BaseException) -> str:
+    """An exception in one line."""
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def line_in(target: str, error: BaseException) -> str:
+    """Where in the target's file it happened, as far as that is known."""
+    file = os.path.abspath(target.rpartition(":")[0])
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if os.path.abspath(frame.filename) == file]
+    return f" in line {lines[-1]}" if lines else ""
 
 
 def guarded(target: str, found: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,20 +1,20 @@
-"""Python behind a typed signature: finding it, and turning what it raises into a reason."""
+"""Python behind a typed signature: finding it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
 from functools import cache
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.abc import InspectLoader
+from importlib.util import decode_source, module_from_spec, spec_from_loader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
-from dpipe.lang.types import Type, show
-from dpipe.runtime.errors import Misfit, NoValue, UsageError
+from dpipe.runtime.errors import UsageError
 from dpipe.runtime.extras import missing
-from dpipe.runtime.fit import fitter
-from dpipe.runtime.guarded import guarded
+from dpipe.runtime.guarded import guarded, kind_and_words, line_in
+from dpipe.runtime.values import key_of
 
 OURS = "dpipe."
 """What the names of dpipe's own modules begin with."""
@@ -25,19 +25,28 @@ def load(target: str) -> Any:
 
     Raises ``UsageError`` where there is no such thing.
     """
-    found = _found(target)
-    return found if target.startswith(OURS) else guarded(target, found)
+    named = found(target)
+    return named if target.startswith(OURS) else guarded(target, named)
 
 
-def _found(target: str) -> Any:
+def found(target: str) -> Any:
+    """``load``, as it is."""
     module, _, name = target.rpartition(":")
     path = file_of(target)
     try:
         return getattr(import_module(module) if path is None else _from_file(path), name)
-    except (ImportError, AttributeError, OSError, SyntaxError) as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, ImportError) and (wanted := missing(error)):
             raise wanted from error
-        raise UsageError(f'`python("{target}")` cannot be loaded: {error}') from error
+        raise UsageError(
+            f'`python("{target}")` cannot be loaded: {_reason(target, error)}'
+        ) from error
+
+
+def _reason(target: str, error: BaseException) -> str:
+    if isinstance(error, ImportError | AttributeError | OSError | SyntaxError):
+        return str(error)
+    return f"{kind_and_words(error)}{line_in(target, error)}"
 
 
 def file_of(target: str) -> Path | None:
@@ -46,33 +55,36 @@ def file_of(target: str) -> Path | None:
     return Path(module) if module.endswith(".py") else None
 
 
-@cache
 def _from_file(path: Path) -> ModuleType:
-    """A file's module, loaded once under a name that no package has."""
-    name = f"dpipe_file_{path.stem}_{abs(hash(path.resolve()))}"
-    spec = spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"no Python in `{path}`")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    """The module of a file as it stands, loaded once."""
+    return _module(path.resolve(), path.read_bytes())
+
+
+@cache
+def _module(path: Path, source: bytes) -> ModuleType:
+    """The module that a source is, under a name that no package has."""
+    name = f"dpipe_file_{path.stem}_{key_of(str(path), source).hex()}"
+    spec = spec_from_loader(name, _Source(path, source), origin=str(path))
+    assert spec is not None
+    spec.has_location = True
+    module = sys.modules[name] = module_from_spec(spec)
+    try:
+        _Source(path, source).exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
 
 
-def function(target: str, result: Type) -> Callable[..., Any]:
-    """The function of an ``extern def``.
+class _Source(InspectLoader):
+    """Runs a source as it was read: what Python compiled before may be of an older one."""
 
-    What it raises, or gives that is not of the declared type, is a row without a value.
-    """
-    found, fit = _found(target), fitter(result)
+    def __init__(self, path: Path, source: bytes) -> None:
+        self._path = path
+        self._source = source
 
-    def call(*args: Any) -> Any:
-        try:
-            return fit(found(*args))
-        except NoValue:
-            raise
-        except Misfit as misfit:
-            raise NoValue(f"`{target}` gave no {show(result)}: {misfit}") from misfit
-        except Exception as error:
-            raise NoValue(f"`{target}` failed: {type(error).__name__}: {error}") from error
+    def get_source(self, fullname: str) -> str:
+        return decode_source(self._source)
 
-    return call
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self._source, str(self._path))

@@ -22,6 +22,7 @@ from dpipe.runtime.events import EventsFile, Listener
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.heap import settled_heap
 from dpipe.runtime.journal import Journal
+from dpipe.runtime.kept import Kept
 from dpipe.runtime.locks import hold_journal, hold_outputs
 from dpipe.runtime.plan import bind_params, choose_sinks, wire
 from dpipe.runtime.record import find_project
@@ -84,6 +85,9 @@ async def run_graph(
         held.enter_context(hold_journal(frame.project.locks))
         journal = held.enter_context(Journal.open(frame.project.journal, program=frame.name))
         asker = Asker(endpoints.asked, journal, replay=options.replay)
+        frame.expressions.functions.keeping = Kept(
+            journal, frame.project.root, replay=options.replay
+        )
         embeddings = Embeddings(endpoints.embedder, journal, replay=options.replay)
         models = Models(asker, endpoints.sampling, endpoints.at_once, embeddings.vectors)
         parts = assemble(frame, inputs, models, watch)

@@ -119,6 +119,13 @@ class Writing:
             self._output.abandon()
             self.rejects.abandon()
 
+    def foresee(self, row: Row) -> None:
+        """Work out what will be written of a row, or counted; raises ``NoValue``."""
+        if self._figures is None:
+            self._bound(row)
+        else:
+            self._figures.of_row(row)
+
     # -- rows ------------------------------------------------------------------------------------
 
     async def _write(self, batch: Batch) -> None:

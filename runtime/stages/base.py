@@ -8,12 +8,13 @@ pass everything else on in its place, and count each row that enters in their ``
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dpipe.runtime.ledger import Tally
 from dpipe.runtime.values import Batch
 
 
+@runtime_checkable
 class Step(Protocol):
     """``feed`` gives what may go on; ``finish``, once at the end, what was held back.
 

@@ -20,18 +20,23 @@ class StageContext(Struct, frozen=True):
 
     ``salt`` (``content.salt_of``) stands for the seed and the stage's content: all its chance
     hangs on it and on the rows' identities. ``vectors`` are those of texts, from the run's
-    embedders.
+    embedders. ``waiting`` gathers what the stage works out of its rows with Python that is
+    waited for.
     """
 
     label: str
     expressions: Expressions
     salt: bytes
     vectors: Vectors | None = None
+    waiting: list[OverRow] = []
 
     def over(self, arg: graph.Arg, place: str = "") -> OverRow:
         """An argument over the row; ``place`` keeps the draws of a stage's arguments apart."""
         assert isinstance(arg, graph.Expr)
-        return self.expressions.over(arg, key_of(self.salt, place))
+        over = self.expressions.over(arg, key_of(self.salt, place))
+        if self.expressions.waits(arg):
+            self.waiting.append(over)
+        return over
 
     def fields(self, arg: graph.Arg) -> tuple[tuple[str, OverRow], ...]:
         """Labelled expressions over the row."""

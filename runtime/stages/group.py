@@ -41,6 +41,10 @@ class Group:
         self._figures = figures
         self._parts: dict[Hashable, Part] = {}
 
+    def foresee(self, row: Row) -> None:
+        """Work out what a row gives the figures; raises ``NoValue``."""
+        self._figures.of_row(row)
+
     async def run(
         self, rows: AsyncIterator[Batch], out: Outlet, others: Mapping[str, AsyncIterator[Batch]]
     ) -> None:

@@ -26,6 +26,8 @@ import functools
 def known(text: str, n: int = 3) -> bool:
     raise RuntimeError("a check runs no Python")
 
+async def asked(text: str) -> bool: ...
+
 @functools.cache
 def wrapped(text): ...
 

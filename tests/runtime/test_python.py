@@ -64,7 +64,7 @@ def test_what_it_raises_is_the_rows_reason(program: Path) -> None:
     assert rows == [{"w": "apple", "n": 2}]
     assert result.exit_code == 1
     reject = json.loads((program.parent / "out.rejects.jsonl").read_text())
-    assert "`checks.py:size` failed: ZeroDivisionError" in reject["message"].replace(
+    assert "`checks.py:size` failed in line 9: ZeroDivisionError" in reject["message"].replace(
         str(program.parent) + "/", ""
     )
 
@@ -114,7 +114,7 @@ def test_a_row_that_a_pipe_should_not_give_is_a_reject(tmp_path: Path) -> None:
 
 
 def test_a_pipe_that_fails_stops_the_run_with_its_reason(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="failed: ZeroDivisionError"):
+    with pytest.raises(UsageError, match="failed in line 9: ZeroDivisionError"):
         dpipe.run(_pipe(tmp_path, "1 // 0"), allow_python=True)
     assert not (tmp_path / "out.jsonl").exists()
 
@@ -177,7 +177,7 @@ def test_a_source_is_held_to_the_rows_that_it_declares(tmp_path: Path) -> None:
 
 
 def test_a_source_that_fails_is_told_as_the_users_python(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"own\.py:numbers` failed: KeyError"):
+    with pytest.raises(UsageError, match=r"own\.py:numbers` failed in line 5: KeyError"):
         dpipe.run(_own(tmp_path, 'raise KeyError("a")'), allow_python=True)
 
 
