@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from dpipe.lang import graph
-from dpipe.lang.lints.reading import COUNT, Path, Scope, path_of, reads, row_paths
-from dpipe.lang.lints.subject import Subject, name_of
+from dpipe.lang.lints.reading import COUNT, Path, Scope, name_of, path_of, reads, row_paths
+
+if TYPE_CHECKING:
+    from dpipe.lang.lints.subject import Subject
 
 ANSWER = "$answer"
 _DEEPEST = 8  # a path of json may go round in a loop without end
@@ -23,11 +26,17 @@ class Demand:
         self.graph = subject.graph
         self.rows: list[set[Path]] = [set() for _ in subject.nodes]
         self.answers: dict[int, set[Path]] = {}
-        self.changed = True
-        while self.changed:  # twice, and again while the rows of a loop go round
-            self.changed = False
-            for at in reversed(range(len(subject.nodes))):
-                self._node(at)
+        self.shown = {key: prompt_reads(one) for key, one in subject.graph.prompts.items()}
+        self._pass()
+        while subject.loop_of and self._pass():  # the rows of a loop go round
+            pass
+
+    def _pass(self) -> bool:
+        """Whether a walk over all nodes finds something new."""
+        self.changed = False
+        for at in reversed(range(len(self.subject.nodes))):
+            self._node(at)
+        return self.changed
 
     def _give(self, at: int, paths: Iterable[Path]) -> None:
         new = {path[:_DEEPEST] for path in paths} - self.rows[at]
@@ -133,7 +142,7 @@ class Demand:
                 if scope[call.each] is None:
                     yield from row_paths(over)
             prompt = self.graph.prompts[call.prompt]
-            for path in prompt_reads(prompt):
+            for path in self.shown[call.prompt]:
                 for param, arg in zip(prompt.params, call.args, strict=True):
                     if param.name == path[0]:
                         yield from row_paths(arg, path[1:], scope)

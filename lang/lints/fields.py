@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dpipe.lang import graph, syntax
 from dpipe.lang.diagnostics import Label
-from dpipe.lang.lints.demand import Demand, calls_of
-from dpipe.lang.lints.reading import COUNT, path_of
-from dpipe.lang.lints.subject import Subject, name_of
+from dpipe.lang.lints.demand import calls_of
+from dpipe.lang.lints.reading import COUNT, name_of, path_of
+from dpipe.lang.lints.subject import Subject
 from dpipe.lang.source import Span
 from dpipe.lang.types import (
     STR,
@@ -29,7 +29,7 @@ _CONVERSIONS = frozenset(("str", "int", "float", "bool", "json"))
 
 def unused_fields(subject: Subject) -> None:
     """W0302: what an ``ask`` pays for and nothing reads, at any use of its pipe."""
-    demand = Demand(subject)
+    demand = subject.demand
     found: dict[Span, tuple[int, set[str]]] = {}
     for at, node in subject.stages("ask"):
         target = subject.arg(at, "as")

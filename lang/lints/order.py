@@ -8,8 +8,8 @@ from dpipe.lang import graph
 from dpipe.lang.diagnostics import Edit, Fix, Label
 from dpipe.lang.lints.demand import calls_of
 from dpipe.lang.lints.origins import Origins
-from dpipe.lang.lints.reading import fields_read, inside, made_of
-from dpipe.lang.lints.subject import Subject, name_of
+from dpipe.lang.lints.reading import fields_read, inside, made_of, name_of
+from dpipe.lang.lints.subject import Subject
 from dpipe.lang.types import Float, Int, Str, required
 
 _CHEAP = ("exact", "minhash")
@@ -76,7 +76,7 @@ def _lets_pass(
 
 def no_dedup(subject: Subject) -> None:
     """W0502: what a model was asked for many times over is written without a ``dedup``."""
-    origins = Origins(subject)
+    origins = subject.origins
     for at, node in enumerate(subject.nodes):
         if not isinstance(node, graph.SinkNode) or node.fields is None or not subject.own(node):
             continue
@@ -159,7 +159,7 @@ def _multiplies(subject: Subject, at: int) -> bool:
 
 def _key(subject: Subject, at: int, node: graph.StageNode) -> str | None:
     """A field that rows of one source row share: the first text that is still as it was read."""
-    origins, before = Origins(subject), subject.row_before(node)
+    origins, before = subject.origins, subject.row_before(node)
     cut = {each for each in subject.above(at) if _multiplies(subject, each)}
     for name in ("path", "id", *before.names()):
         of, type = origins.rows[node.input].get(name, frozenset()), before.get(name)
@@ -172,7 +172,7 @@ def _key(subject: Subject, at: int, node: graph.StageNode) -> str | None:
 
 def order_sensitive_dedup(subject: Subject) -> None:
     """W0505: rows have a score, and ``dedup`` keeps the first of equals instead of the best."""
-    origins = Origins(subject)
+    origins = subject.origins
     for at, node in subject.stages("dedup"):
         scores = set(_scores(subject, origins, node))
         if not scores:

@@ -7,11 +7,13 @@ it was answered by, whatever has been computed from it since.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from dpipe.lang import graph
-from dpipe.lang.lints.reading import made_of
-from dpipe.lang.lints.subject import Subject, name_of
+from dpipe.lang.lints.reading import made_of, name_of
+
+if TYPE_CHECKING:
+    from dpipe.lang.lints.subject import Subject
 
 Fields: TypeAlias = dict[str, frozenset[int]]
 NONE: frozenset[int] = frozenset()
@@ -23,11 +25,16 @@ class Origins:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.rows: list[Fields] = [{} for _ in subject.nodes]
-        before: list[Fields] = []
-        while before != self.rows:  # once more, for the rows of a loop that go round
-            before = list(self.rows)
-            for at, node in enumerate(subject.nodes):
-                self.rows[at] = self._node(at, node)
+        self._pass()
+        while subject.loop_of and self._pass():  # the rows of a loop go round
+            pass
+
+    def _pass(self) -> bool:
+        """Whether a walk over all nodes finds something new."""
+        before = list(self.rows)
+        for at, node in enumerate(self.subject.nodes):
+            self.rows[at] = self._node(at, node)
+        return before != self.rows
 
     def of(self, value: object, at: int) -> frozenset[int]:
         """The origins of a value that is made of the rows of node ``at``."""

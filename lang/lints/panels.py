@@ -8,7 +8,6 @@ from typing import get_args
 from dpipe.lang import graph, syntax
 from dpipe.lang.diagnostics import Label
 from dpipe.lang.lints.demand import calls_of
-from dpipe.lang.lints.origins import Origins
 from dpipe.lang.lints.results import is_score
 from dpipe.lang.lints.subject import Subject
 from dpipe.lang.source import Span
@@ -19,7 +18,7 @@ _ANSWERERS = get_args(graph.Answerer)
 
 def judge_is_author(subject: Subject) -> None:
     """W0506: a model scores what it wrote itself."""
-    origins = Origins(subject)
+    origins = subject.origins
     for at, node in subject.stages("ask"):
         if not _judges(subject, node):
             continue

@@ -25,7 +25,7 @@ Shown = tuple[syntax.Placeholder, syntax.StringExpr, int]
 
 def placeholders_in_system(subject: Subject) -> None:
     """W0405: a row's own words in ``system:`` can give the model orders."""
-    origins = Origins(subject)
+    origins = subject.origins
 
     def is_data(expr: graph.Expr, before: int, scope: Scope) -> bool:
         return any(_is_words(subject, origins, before, path) for path in made_of(expr, scope))
@@ -69,7 +69,7 @@ def _plain(of: Type | None) -> Type | None:
 
 def undelimited_data(subject: Subject) -> None:
     """W0406: a whole document among the prompt's own words, with nothing round it."""
-    origins = Origins(subject)
+    origins = subject.origins
 
     def is_document(expr: graph.Expr, before: int, scope: Scope) -> bool:
         return any(_is_text(subject, at) for at in origins.of(expr, before))

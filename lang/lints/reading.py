@@ -37,6 +37,8 @@ def row_paths(value: object, wanted: Path = (), scope: Scope | None = None) -> I
 def reads(value: object, wanted: Path, scope: Scope) -> Iterator[Path]:
     """As ``row_paths``, each path with its root: ``.`` for the row, else a local's name."""
     match value:
+        case str() | int() | float() | None | graph.Const():
+            return
         case graph.Field(name):
             yield (ROW, name, *wanted)
         case graph.Local(name):
@@ -139,6 +141,12 @@ def inside(value: object) -> Iterator[object]:
     yield value
     for part in parts(value):
         yield from inside(part)
+
+
+def name_of(node: graph.StageNode, label: str) -> str:
+    """The field that an argument of a stage names; empty where it is left out."""
+    arg = node.args.get(label)
+    return str(arg.value) if isinstance(arg, graph.Const) else ""
 
 
 def fields_read(value: object) -> set[str]:

@@ -8,6 +8,8 @@ from functools import cached_property
 from dpipe.lang import graph, syntax
 from dpipe.lang.check import Checked
 from dpipe.lang.diagnostics import Bag
+from dpipe.lang.lints.demand import Demand
+from dpipe.lang.lints.origins import Origins
 from dpipe.lang.modules import STD, Program
 from dpipe.lang.names import Decl
 from dpipe.lang.source import Span
@@ -32,12 +34,18 @@ class Subject:
 
     def item_at(self, place: graph.Place) -> syntax.Item | None:
         """The declaration whose name, or else whose start, stands at a place."""
-        at = self._offset(place)
-        for item in self.program.modules[place.file].items:
-            name = getattr(item, "name", None)
-            if at == item.span.start or (name is not None and at == name.span.start):
-                return item
-        return None
+        return self._items.get((place.file, self._offset(place)))
+
+    @cached_property
+    def _items(self) -> dict[tuple[str, int], syntax.Item]:
+        found: dict[tuple[str, int], syntax.Item] = {}
+        for file, module in self.program.modules.items():
+            for item in module.items:
+                name = getattr(item, "name", None)
+                found[file, item.span.start] = item
+                if name is not None:
+                    found[file, name.span.start] = item
+        return found
 
     # -- nodes -----------------------------------------------------------------------------------
 
@@ -80,6 +88,14 @@ class Subject:
         return source.line_starts[place.line - 1] + place.column - 1
 
     # -- the graph -------------------------------------------------------------------------------
+
+    @cached_property
+    def demand(self) -> Demand:
+        return Demand(self)
+
+    @cached_property
+    def origins(self) -> Origins:
+        return Origins(self)
 
     def row_before(self, node: graph.StageNode) -> Record:
         before = self.nodes[node.input]
@@ -145,9 +161,3 @@ def arg_of(call: syntax.Call, label: str) -> syntax.Expr | None:
         if arg.label is not None and arg.label.text == label:
             return arg.value
     return None
-
-
-def name_of(node: graph.StageNode, label: str) -> str:
-    """The field that an argument of a stage names; empty where it is left out."""
-    arg = node.args.get(label)
-    return str(arg.value) if isinstance(arg, graph.Const) else ""
