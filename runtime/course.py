@@ -10,6 +10,7 @@ from pathlib import Path
 import trio
 from msgspec import Struct
 
+from dpipe.lang.graph import label_of
 from dpipe.runtime.ahead import Ahead
 from dpipe.runtime.asking import Asker
 from dpipe.runtime.assembly import Frame, Inputs
@@ -34,9 +35,10 @@ from dpipe.runtime.interrupts import Interrupted, Signals
 from dpipe.runtime.journal import Journal
 from dpipe.runtime.paths import display
 from dpipe.runtime.places import real_place
+from dpipe.runtime.plan import ancestors
 from dpipe.runtime.record import list_runs
 from dpipe.runtime.result import EXIT_CODES, OutputFile, RunResult
-from dpipe.runtime.sinks.files import partial_of
+from dpipe.runtime.sinks.files import PARTIAL, partial_of
 from dpipe.runtime.values import Reject
 from dpipe.runtime.writing import Writing
 
@@ -172,6 +174,7 @@ class Course(Struct, frozen=True):
         earlier = self._earlier_outputs() if any(path.fields for path in paths.values()) else []
         within = None if self.frame.settings.allow_outside else self.frame.project.root
         taken: set[Path] = set()
+        sinks = {label_of(node): index for index, node in self.frame.nodes()}
         for writing in self._writings():
             path = paths.get(writing.label)
             previous = [
@@ -179,7 +182,18 @@ class Course(Struct, frozen=True):
                 for file in earlier
                 if path and path.fields and path.might_write(real_place(file))
             ]
-            writing.open(path, self.inputs.rejects[writing.label], previous, within, taken)
+            lost = partial(self._has_lost, sinks[writing.label])
+            rejects = self.inputs.rejects[writing.label]
+            writing.open(path, rejects, previous, within, taken, lost, self.frame.project)
+
+    def _has_lost(self, sink: int) -> bool:
+        """Whether rows on their way to a sink failed."""
+        nodes = ancestors(self.frame.program, [sink])
+        return any(
+            reason.startswith("failed:") and count
+            for node in nodes
+            for reason, count in self.parts[node].tally.reasons.items()
+        )
 
     def _earlier_outputs(self) -> list[Path]:
         """The files that the program's last complete run wrote."""
@@ -225,9 +239,20 @@ class Course(Struct, frozen=True):
         """The result of a run that came to its end."""
         feeds = [part for part in self.parts.values() if isinstance(part, Feed)]
         empty = not any(feed.tally.entered for feed in feeds)
-        message = "the sources gave no rows, so the outputs are empty" if empty else None
+        message = "the sources gave no rows, so the outputs are empty" if empty else self._spared()
         lost = any(node.failed for node in executor.counts())
         return self._end(executor, "rows lost" if lost else "done", message)
+
+    def _spared(self) -> str | None:
+        """Which outputs were left as they were, where some were."""
+        told = [
+            f"{self.watch.shown(each.path)} was left as it was, with"
+            f" {'its rows' if each.rows is None else f'{each.rows:,} rows'}: this run lost rows to"
+            f" failures and has {each.made:,} for it, which lie beside as {PARTIAL}"
+            for each in (writing.spared for writing in self._writings())
+            if each is not None
+        ]
+        return f"{'; '.join(told)}; remove what stands there to have it replaced" if told else None
 
     def _end(
         self, executor: Executor, status: Status, message: str | None, code: int | None = None

@@ -156,7 +156,7 @@ class Wiring(Struct, frozen=True):
 
 def wire(program: Graph, sinks: Sequence[int]) -> Wiring:
     """How the rows of a program go to these sinks."""
-    nodes = tuple(sorted(_ancestors(program, sinks)))
+    nodes = tuple(sorted(ancestors(program, sinks)))
     readers: dict[int, list[Edge]] = {index: [] for index in nodes}
     for index in nodes:
         for slot, writer in enumerate(inputs_of(program.nodes[index])):
@@ -171,7 +171,7 @@ def wire(program: Graph, sinks: Sequence[int]) -> Wiring:
     )
 
 
-def _ancestors(program: Graph, indices: Iterable[int]) -> set[int]:
+def ancestors(program: Graph, indices: Iterable[int]) -> set[int]:
     """The nodes themselves and all that they are made from."""
     found: set[int] = set()
     waiting = list(indices)

@@ -16,10 +16,12 @@ from dpipe.runtime.ledger import Tally
 from dpipe.runtime.metrics.base import Metric
 from dpipe.runtime.places import SinkPath, folder_of
 from dpipe.runtime.python import load
+from dpipe.runtime.record import Project
 from dpipe.runtime.sinks.base import Writer
 from dpipe.runtime.sinks.files import Output, PartialFile, PartialFolder
 from dpipe.runtime.sinks.rejects import Rejects
 from dpipe.runtime.sinks.stream import StandardOutput, Stream
+from dpipe.runtime.standing import Spared, Standing
 from dpipe.runtime.values import Batch, Reject, Row, Values, key_of
 
 Bound = Callable[[Row], Values]
@@ -36,7 +38,7 @@ class Told(Protocol):
 class Writing:
     """One sink. Its files take their names when ``run`` has seen the last row.
 
-    ``files`` are then the rows of each.
+    ``files`` are then the rows of each. Where what stands there is ``spared``, they stay partial.
     """
 
     def __init__(
@@ -66,6 +68,8 @@ class Writing:
         self._figures = Figures(node.metrics, expressions, vectors) if node.metrics else None
         self._groups: dict[Hashable, tuple[Values, list[Metric]]] = {}
         self._output: Output | Stream | None = None
+        self._standing: Standing | None = None
+        self.spared: Spared | None = None
 
     def open(
         self,
@@ -74,12 +78,16 @@ class Writing:
         previous: list[Path],
         within: Path | None,
         taken: set[Path],
+        has_lost: Callable[[], bool] = lambda: False,
+        project: Project | None = None,
     ) -> None:
         """Begin the files; ``previous`` are those of the sink's earlier run.
 
         All must lie below ``within``, links followed, and none among the ``taken``, to which they
-        are added. Without a path the rows go to the standard output.
+        are added. Without a path the rows go to the standard output. Where a run of the
+        ``project`` ``has_lost`` rows to failures, it may have too few to replace what stands.
         """
+        self._standing = project and Standing(project, previous, has_lost)
         if path is None:
             self._output = Stream(self._writer)
         else:
@@ -201,10 +209,21 @@ class Writing:
         if self._figures:
             for values, metrics in self._groups.values():
                 self._output.put(self._figures.result(metrics), values)
-        for path in self._output.complete():
+        self.spared = self._spared(self._output)
+        for path in () if self.spared else self._output.complete():
             self.files[path] = self._writers[path].rows
             self._told.written(path, self.files[path])
         self.rejects.complete()
+
+    def _spared(self, output: Output | Stream) -> Spared | None:
+        """What stands in the place of the files and is worth more; they then stay partial."""
+        if self._standing is None or isinstance(output, Stream):
+            return None
+        rows = {path: writer.rows for path, writer in self._writers.items()}
+        spared = self._standing.spared(rows)
+        if spared is not None:
+            output.finish()
+        return spared
 
     def _writer(self, out: PartialFile | PartialFolder | StandardOutput) -> Writer:
         writer = Counted(self._class(out, self._node.row, **self._options))

@@ -176,15 +176,19 @@ class Output:
 
     def complete(self) -> list[Path]:
         """Give all files their names and remove those that are no longer written."""
-        for writer in self._writers.values():
-            writer.close()
-        self._files.close()
+        self.finish()
         for path in self._begun:
             _settle(path)
         for path in self._previous:
             if path not in self._writers and not self._folder:
                 remove(path)  # a folder stays, for what others put into it
         return self.paths
+
+    def finish(self) -> None:
+        """Let the partial files be complete, under the names that they have."""
+        for writer in self._writers.values():
+            writer.close()
+        self._files.close()
 
     def abandon(self) -> None:
         """Leave what is written so far in the partial files."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from base64 import b64encode
@@ -219,6 +220,7 @@ sink ds = seed | hf_dataset("out/ds", split: "a")
         folder.run(program.replace('"a"', '"none"'))
     folder.run(program)
     assert len(datasets.load_dataset(str(tmp_path / "out/ds"), cache_dir=str(tmp_path / "c"))) == 3
+    shutil.rmtree(tmp_path / "out/ds")
     folder.run(program.replace('"a"', '"q"'))
     messages = [reject["message"] for reject in folder.read("out/ds.rejects.jsonl")]
     assert messages[0] == '.q: expected a split\'s name, found "0+1?"'
