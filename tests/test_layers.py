@@ -25,12 +25,20 @@ LEAVES = ("runtime/sources/", "runtime/sinks/", "runtime/metrics/", "runtime/sta
 # The executor's nursery holds the run; in the others wait the calls of one stage.
 NURSERIES = {
     "runtime/executor.py",
+    "runtime/ahead.py",
     "runtime/embedding.py",
     "runtime/stages/ask.py",
     "runtime/stages/vectors.py",
     "runtime/voices.py",
 }
-STARTS_TRIO = {"api/running.py", "api/beside.py", "runtime/run.py", "runtime/testing.py"}
+# A constant is worked out before and beside the run, so an async function has a trio of its own.
+STARTS_TRIO = {
+    "api/running.py",
+    "api/beside.py",
+    "runtime/run.py",
+    "runtime/testing.py",
+    "runtime/calling.py",
+}
 READS_ENVIRONMENT = ("api/project.py", "cli/")
 
 WORLD = {"os", "io", "pathlib", "socket", "subprocess", "time", "trio", "asyncio"}
