@@ -29,23 +29,28 @@ Outcome = Literal[
 """How a reply ends; only ``ok`` becomes a value."""
 
 
-class Row:
+class Row(Struct, eq=False):
     """One row: its values, its identity, and the place that it came from.
 
     ``key`` (16 bytes) tells the row from others whatever its position: the source record, then
     the index at each unnest and chunk. ``place`` is ``file:line`` or the like, for people.
     ``values`` is never changed in place: a stage makes a new dict, for flows are shared.
+    A row that is given no key has that of its ``record``, worked out when it is asked for.
     """
 
-    __slots__ = ("key", "place", "values")
+    values: Values
+    _key: bytes | None
+    place: str
+    _record: bytes | str = b""
 
-    def __init__(self, values: Values, key: bytes, place: str) -> None:
-        self.values = values
-        self.key = key
-        self.place = place
+    @property
+    def key(self) -> bytes:
+        if self._key is None:
+            self._key = key_of(self._record)
+        return self._key
 
     def with_values(self, values: Values) -> Row:
-        return Row(values, self.key, self.place)
+        return Row(values, self._key, self.place, self._record)
 
     def child(self, values: Values, index: int) -> Row:
         """The row made of this one's ``index``-th element or piece."""

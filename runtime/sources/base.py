@@ -31,7 +31,7 @@ from dpipe.lang import types
 from dpipe.runtime.errors import Misfit, UsageError
 from dpipe.runtime.fit import row_fitter
 from dpipe.runtime.sources.extent import Extent
-from dpipe.runtime.values import Batch, Item, Reject, Row, Values, key_of
+from dpipe.runtime.values import Batch, Item, Reject, Row, Values
 
 BATCH = 256
 """Rows a batch: enough to make a thread's hop small beside the reading."""
@@ -189,7 +189,7 @@ class _Taker:
             values = fit(found.values) if fit else found.values
         except Misfit as wrong:
             return Reject(self.name, "error", str(wrong), found.place, found.values)
-        return Row(values, key_of(found.identity), found.place)
+        return Row(values, None, found.place, found.identity)
 
     def plain(self, found: Any) -> Read:
         """A record of a reader that gives dicts: told apart by content, placed by number."""

@@ -15,7 +15,7 @@ class Keep(RowStep):
         self._fields = fields
 
     def take(self, row: Row) -> tuple[Row]:
-        return (row.with_values(computed(self._fields, row)),)
+        return (row.with_values(computed(self._fields, row, {})),)
 
 
 def build(node: graph.StageNode, context: StageContext) -> Keep:

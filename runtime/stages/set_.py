@@ -17,7 +17,7 @@ class Set(RowStep):
         self._fields = fields
 
     def take(self, row: Row) -> tuple[Row]:
-        return (row.with_values({**row.values, **computed(self._fields, row)}),)
+        return (row.with_values(computed(self._fields, row, {**row.values})),)
 
 
 def build(node: graph.StageNode, context: StageContext) -> Set:

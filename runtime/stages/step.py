@@ -103,9 +103,11 @@ def reject(label: str, row: Row, reason: NoValue) -> Reject:
     return Reject(label, "error", str(reason), row.place, row.values)
 
 
-def computed(fields: tuple[tuple[str, OverRow], ...], row: Row) -> Values:
-    """Labelled expressions over a row; the reason for none names the field."""
-    values: Values = {}
+def computed(fields: tuple[tuple[str, OverRow], ...], row: Row, values: Values) -> Values:
+    """The values with those of labelled expressions over the row.
+
+    The reason for none names the field.
+    """
     for name, value_of in fields:
         try:
             values[name] = value_of(row)
