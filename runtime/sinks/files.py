@@ -60,7 +60,7 @@ class PartialFile:
 
     def write(self, data: bytes) -> None:
         try:
-            self._open_files.of(self.path).write(data)
+            self._open_files.of(self).write(data)
         except OSError as e:
             raise _refused(self.path, e) from e
 
@@ -90,31 +90,31 @@ class OpenFiles:
 
     def __init__(self, most: int = MOST_OPEN) -> None:
         self._most = most
-        self._open: OrderedDict[Path, BinaryIO] = OrderedDict()
+        self._open: OrderedDict[PartialFile, BinaryIO] = OrderedDict()
 
-    def of(self, path: Path) -> BinaryIO:
-        if (file := self._open.get(path)) is not None:
-            self._open.move_to_end(path)
-            return file
+    def of(self, file: PartialFile) -> BinaryIO:
+        if (handle := self._open.get(file)) is not None:
+            self._open.move_to_end(file)
+            return handle
         while len(self._open) >= self._most:
             self._open.popitem(last=False)[1].close()
-        file = self._open[path] = partial_of(path).open("ab")
-        return file
+        handle = self._open[file] = partial_of(file.path).open("ab")
+        return handle
 
-    def drop(self, path: Path) -> None:
-        if path in self._open:
-            self._open.pop(path).close()
+    def drop(self, file: PartialFile) -> None:
+        if file in self._open:
+            self._open.pop(file).close()
 
     def flush(self) -> None:
-        for path, file in self._open.items():
-            with _told(path):
-                file.flush()
+        for file, handle in self._open.items():
+            with _told(file.path):
+                handle.flush()
 
     def close(self) -> None:
         while self._open:
-            path, file = self._open.popitem()
-            with _told(path):
-                file.close()
+            file, handle = self._open.popitem()
+            with _told(file.path):
+                handle.close()
 
 
 class Output:
@@ -148,7 +148,7 @@ class Output:
         self._previous = tuple(previous)
         self._files = OpenFiles(most_open)
         self._writers: dict[Path, Writer] = {}
-        self._begun: list[Path] = []
+        self._begun: list[PartialFile] = []
         self._of: dict[tuple[str, ...], Writer] = {}
         for values in known_partitions(partition):
             self._begin(self._place(values))
@@ -164,7 +164,7 @@ class Output:
         Raises ``Misfit``, or ``NoValue`` where a value of the partition is null; then nothing is
         written, and no file begun.
         """
-        values = tuple([render(row.get(name)) for name in self._names])
+        values = tuple([render(row.get(name)) for name in self._names]) if self._names else ()
         if (writer := self._of.get(values)) is not None:
             writer.put(record)
         else:
@@ -177,8 +177,8 @@ class Output:
     def complete(self) -> list[Path]:
         """Give all files their names and remove those that are no longer written."""
         self.finish()
-        for path in self._begun:
-            _settle(path)
+        for file in self._begun:
+            _settle(file.path)
         for path in self._previous:
             if path not in self._writers and not self._folder:
                 remove(path)  # a folder stays, for what others put into it
@@ -221,17 +221,17 @@ class Output:
             raise UsageError(f"two sinks would both write `{path}`", hint="give each its own path")
         file = PartialFile(path, self._files)
         self._taken.add(path)
-        self._begun.append(path)
+        self._begun.append(file)
         return file
 
     def _give_up(self, path: Path) -> None:
         del self._writers[path]
-        for file in [each for each in self._begun if each.is_relative_to(path)]:
+        for file in [each for each in self._begun if each.path.is_relative_to(path)]:
             self._begun.remove(file)
-            self._taken.discard(file)
+            self._taken.discard(file.path)
             self._files.drop(file)
-            with _told(file):
-                partial_of(file).unlink()
+            with _told(file.path):
+                partial_of(file.path).unlink()
 
     def _refuse_outside(self, path: Path) -> None:
         if self._within and not inside(path.parent, self._within):
