@@ -73,7 +73,8 @@ class _Record(BaseModel):
 
 
 class RunRecord(_Record):
-    """How a run began. ``modules`` tells where in ``program/`` each file of the program lies."""
+    """How a run began. ``modules`` tells where in ``program/`` each file of the program lies;
+    ``only`` are the sinks that were chosen, none where all ran."""
 
     id: str
     began: datetime
@@ -81,6 +82,7 @@ class RunRecord(_Record):
     program: str
     modules: dict[str, str]
     params: dict[str, JsonValue]
+    only: list[str] = []
     settings: Settings
     models: dict[str, JsonValue]
     git: Revision | None

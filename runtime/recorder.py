@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -63,6 +63,7 @@ class RunFolder:
         settings: Settings,
         models: Mapping[str, Any],
         version: str,
+        only: Sequence[str] = (),
     ) -> RunFolder:
         """Start the record of a run; ``modules`` are the texts of its files by their names.
 
@@ -79,6 +80,7 @@ class RunFolder:
             program=os.path.relpath(program.absolute(), project.root),
             modules=places,
             params=msgspec.to_builtins(params, enc_hook=str, str_keys=True),
+            only=list(only),
             settings=settings,
             models=msgspec.to_builtins(models, enc_hook=str, str_keys=True),
             git=revision_of(project.root),

@@ -65,7 +65,7 @@ async def run_graph(
     Raises ``UsageError`` for what the user must mend, mostly before the first call. A budget or
     a Ctrl-C ends the run cleanly, with a result that says so.
     """
-    frame = _frame(program, options)
+    frame = frame_of(program, options)
     inputs = open_inputs(frame, _spared(options, observers))
     watch = Watch(frame.project.root, observers)
     budget = Budget(frame.settings.max_cost, frame.settings.max_tokens)
@@ -113,7 +113,9 @@ async def run_graph(
             await endpoints.close()
 
 
-def _frame(program: Graph, options: RunOptions) -> Frame:
+def frame_of(program: Graph, options: RunOptions) -> Frame:
+    """The program as it is to run; raises ``UsageError`` before anything of it is evaluated where
+    it runs Python without leave."""
     project = find_project(Path(program.file))
     check_trust(program, options.settings, project.root)
     params = bind_params(program, options.params, options.environ)
@@ -146,4 +148,5 @@ def _record(frame: Frame, options: RunOptions, endpoints: Endpoints) -> RunFolde
         settings=frame.settings,
         models=endpoints.described,
         version=options.version,
+        only=options.only,
     )

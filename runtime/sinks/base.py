@@ -8,7 +8,8 @@ declaration by their labels (words of Python with an underscore behind, as for s
         def put(self, record: dict) -> None     # raises Misfit; then nothing of it is written
         def close(self) -> None                 # the end of the file, as `]`
 
-One whose class has ``FOLDER = True`` is called with a ``Folder`` and names its files itself.
+One whose class has ``FOLDER = True`` is called with a ``Folder`` and names its files itself; its
+``file_of(row, **options)`` tells in which of them a row is.
 It writes all of a record at once or nothing; opening, naming and finishing files is
 ``sinks/files.py``'s business. Its bytes hang on the records alone.
 """

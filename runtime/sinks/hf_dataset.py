@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from dpipe.lang import types
 from dpipe.runtime.errors import Misfit, UsageError
@@ -42,6 +42,11 @@ class HfDataset:
         self._license, self._language = license, list(language)
         self._files: dict[str, TableFile] = {}
         self._rows = dict.fromkeys(_known(row.get(split)) if split else (_ALL,), 0)
+
+    @staticmethod
+    def file_of(row: Values, split: str = "", **options: Any) -> str:
+        """Where in the folder a row that was written is."""
+        return _path(row[split] if split else _ALL)
 
     def put(self, record: Values) -> None:
         name = record.get(self._field) if self._field else _ALL

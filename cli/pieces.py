@@ -1,0 +1,288 @@
+"""The parts of a row's story: rows, questions, answers, endings, each as lines of a tree.
+
+Texts are escaped, and shortened unless all is to be shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dpipe.cli import amounts, console
+
+if TYPE_CHECKING:
+    from dpipe.runtime.models.protocol import Message
+    from dpipe.runtime.tracing.facts import (
+        Answer,
+        Attempt,
+        Ending,
+        Explanation,
+        Question,
+        Step,
+    )
+
+LINES = 3
+"""How many lines of a text are shown."""
+PLACES = 8
+"""How many places of rows are named."""
+_BAR = "│ "
+
+
+class Pieces:
+    """Makes lines of at most ``width``; with ``full`` nothing is left out."""
+
+    escape = staticmethod(console.escape)
+
+    def __init__(self, width: int, *, full: bool) -> None:
+        self.full = full
+        self._width = width
+
+    # -- the tree --------------------------------------------------------------------------------
+
+    def branch(self, number: int, of: int) -> str:
+        return click.style(f"├ {number} of {of}", dim=True)
+
+    def together(self) -> str:
+        return click.style("╰", dim=True)
+
+    def inside(self, lines: Iterable[str]) -> Iterator[str]:
+        """Lines that stand in a branch."""
+        self._width -= len(_BAR)
+        for line in lines:
+            yield click.style(_BAR, dim=True) + line
+        self._width += len(_BAR)
+
+    def places(self, places: Sequence[str]) -> Iterator[str]:
+        """Rows that are not told, by where they came from."""
+        if not places:
+            return
+        shown = ", ".join(places[:PLACES])
+        left = len(places) - PLACES
+        more = f" and {amounts.count(left)} more" if left > 0 else ""
+        told = f"{amounts.count(len(places), 'more row')}, from {shown}{more}"
+        for line in _pieces(console.escape(told), self._width - 4):
+            yield click.style(f"├ {line}", dim=True)
+
+    def left_out(self, count: int, noun: str) -> Iterator[str]:
+        if count > 0:
+            yield click.style(f"├ {amounts.count(count, f'more {noun}')}: see --full", dim=True)
+
+    def note(self, notes: Iterable[str]) -> Iterator[str]:
+        for note in notes:
+            yield click.style(click.wrap_text(console.escape(note), self._width), fg="yellow")
+
+    def cut(self, text: str) -> str:
+        return text if len(text) <= self._width else text[: self._width - 1] + "…"
+
+    # -- rows ------------------------------------------------------------------------------------
+
+    def step(self, step: Step) -> Iterator[str]:
+        """A row as it left a node, by what is new in it."""
+        is_first = not step.parents
+        yield self._node("●", step.stage, step.place if is_first else "", step.at)
+        if step.note:
+            yield self._under(click.style(step.note, dim=True))
+        for question in step.questions:
+            yield from map(self._under, self._question(question))
+        new = {
+            **(step.values if is_first else step.added),
+            **{name: change.after for name, change in step.changed.items()},
+        }
+        yield from map(self._under, self._fields(new, step.questions))
+        for name, change in step.changed.items():
+            yield self._under(self._dimmed(f"{name} was {_json(change.before)}"))
+        if step.removed:
+            yield self._under(self._dimmed(f"without {', '.join(step.removed)}"))
+
+    def again(self, step: Step) -> Iterator[str]:
+        """A row that stands above."""
+        yield self._node("○", step.stage, "as above", step.at)
+
+    def written(self, told: Explanation) -> Iterator[str]:
+        """The record at the end of its way."""
+        yield self._node("■", told.sink, f"{told.file}:{told.record}", "", fg="green")
+        if told.written is not None:
+            yield from self._text(_json(told.written), "    ")
+
+    def ending(self, end: Ending) -> Iterator[str]:
+        """Where a row's way ended."""
+        if end.file is not None:
+            yield self._node("■", end.stage, f"{end.file}:{end.record}", end.at, fg="green")
+            return
+        from dpipe.cli.explained import REASONS
+
+        told = REASONS.get(end.reason, "written" if end.reason == "written" else "failed")
+        colour = "green" if end.reason in ("written", "counted") else "red"
+        like = f" of {end.like}" if end.like else ""
+        if end.reason == "failed" and end.outcome != "error":
+            told = end.outcome.replace("_", " ")
+        yield self._node("✗" if colour == "red" else "■", end.stage, told + like, end.at, fg=colour)
+        if end.message:
+            yield from self._text(end.message, "    ")
+        if end.code:
+            yield f"    {self._dimmed(end.code, 4)}"
+        yield from (f"  {line}" for line in self._fields(end.looked_at))
+        for question in end.questions:
+            yield from (f"    {line}" for line in self._question(question))
+        if end.reply is not None and not end.questions:
+            yield from self._labelled("reply", end.reply, "    ")
+
+    def _node(self, sign: str, label: str, what: str, at: str, fg: str | None = None) -> str:
+        """``● pairs: ask  what            qa.dpipe:14``"""
+        label, what, at = map(console.escape, (label, what, at))
+        room = self._width - len(label) - len(at) - 6
+        what = what if len(what) <= room else what[: max(room - 1, 0)] + "…"
+        gap = at and " " * max(1, self._width - 4 - len(label) - len(what) - len(at))
+        head = f"{click.style(sign, fg=fg)} {click.style(label, bold=True)}  "
+        told = click.style(what, fg=fg) if what else ""
+        return f"{head}{told}{gap}{click.style(at, dim=True) if at else ''}"
+
+    def _under(self, line: str) -> str:
+        return f"{click.style('│', dim=True)} {line}"
+
+    def _fields(
+        self, values: Mapping[str, Any], questions: Sequence[Question] = ()
+    ) -> Iterator[str]:
+        """Fields by their names; what was just told as the answer is not told twice."""
+        answer = questions[0].answer if len(questions) == 1 else None
+        longest = max((len(console.escape(name)) for name in values), default=0)
+        for name, value in values.items():
+            head = f"  {console.escape(name):{longest}}  "
+            if answer and answer.outcome == "ok" and answer.value == value:
+                yield head + click.style("as answered", dim=True)
+            else:
+                yield from self._text(_json(value), head)
+
+    # -- questions -------------------------------------------------------------------------------
+
+    def _question(self, question: Question) -> Iterator[str]:
+        element = "" if question.element is None else f" (element {question.element})"
+        yield f"  prompt {click.style(console.escape(question.prompt), bold=True)}{element}"
+        sent = _first_sent(question.answer)
+        for line in self._messages(sent.messages, sent.raw) if sent else ():
+            yield f"    {line}"
+        for line in self._answer(question.answer):
+            yield f"  {line}"
+
+    def _messages(self, messages: Iterable[Message], raw: str | None) -> Iterator[str]:
+        if raw is not None:
+            yield from self._labelled("raw", raw)
+        for message in messages:
+            yield from self._labelled(message.role, _content(message))
+
+    def _answer(self, answer: Answer) -> Iterator[str]:
+        """Who answered what: a model with its calls, a panel with its members."""
+        colour = "green" if answer.outcome == "ok" else "yellow"
+        who = click.style(console.escape(answer.who), bold=True)
+        what = _json(answer.value) if answer.outcome == "ok" else answer.outcome.replace("_", " ")
+        if answer.message:
+            what = f"{what}: {answer.message}"
+        rule = f" {self._dimmed(answer.rule)}" if answer.rule else ""
+        yield f"{who}{rule}"
+        lines = chain(
+            *(self._attempt(one, at, answer) for at, one in enumerate(answer.attempts)),
+            *(self._answer(one) for one in answer.answers),
+        )
+        for line in lines:
+            yield f"  {line}"
+        yield from self._text(what, "  → ", fg=colour)
+
+    def _attempt(self, attempt: Attempt, at: int, answer: Answer) -> Iterator[str]:
+        """One call; the first repeats nothing of its prompt, a later one tells what it added."""
+        if at:
+            known = answer.attempts[0].messages
+            added = attempt.messages[len(known) :]
+            yield click.style("asked again" + (", with" if added else ""), fg="yellow")
+            yield from (f"  {line}" for line in self._messages(added, None))
+        yield self._dimmed(", ".join(_facts(attempt)))
+        if attempt.reasoning:
+            yield from self._labelled("thought", attempt.reasoning)
+        if attempt.reply is not None and not _says(answer, attempt):
+            yield from self._labelled("replied", attempt.reply)
+        if attempt.outcome != "ok":
+            told = attempt.outcome.replace("_", " ")
+            yield from self._text(f"{told}: {attempt.message}", "", fg="yellow")
+
+    # -- texts -----------------------------------------------------------------------------------
+
+    def _labelled(self, label: str, text: str, indent: str = "") -> Iterator[str]:
+        return self._text(text, f"{indent}{console.escape(label):9} ")
+
+    def _dimmed(self, text: str, indent: int = 4) -> str:
+        text = console.escape(text)
+        room = self._width - indent
+        short = text if self.full or len(text) <= room else text[: room - 1] + "…"
+        return click.style(short, dim=True)
+
+    def _text(self, text: str, head: str, fg: str | None = None) -> Iterator[str]:
+        """A text behind its head, in lines that are aligned."""
+        room = max(20, self._width - len(head) - 8)
+        lines = [part for line in text.split("\n") for part in _pieces(console.escape(line), room)]
+        left = 0
+        if not self.full and len(lines) > LINES:
+            left = len(lines) - LINES
+            lines = lines[:LINES]
+        for number, line in enumerate(lines):
+            yield f"{head if number == 0 else ' ' * len(head)}{click.style(line, fg=fg)}"
+        if left:
+            told = f"… {amounts.count(left, 'more line')}"
+            yield f"{' ' * len(head)}{click.style(told, dim=True)}"
+
+
+def _pieces(line: str, room: int) -> list[str]:
+    """A line in pieces of at most so many characters, cut at blanks where that can be."""
+    pieces = []
+    while len(line) > room:
+        at = line.rfind(" ", room // 2, room + 1) + 1 or room
+        pieces.append(line[:at].rstrip())
+        line = line[at:]
+    return [*pieces, line]
+
+
+def _json(value: Any) -> str:
+    """A value on one line; text as it is written in JSON."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _content(message: Message) -> str:
+    """A message's text; a picture by what it is."""
+    if isinstance(message.content, str):
+        return message.content
+    parts = (getattr(part, "text", None) for part in message.content)
+    return "\n".join("[a picture]" if part is None else part for part in parts)
+
+
+def _first_sent(answer: Answer) -> Attempt | None:
+    """The first call behind an answer."""
+    if answer.attempts:
+        return answer.attempts[0]
+    found = (_first_sent(member) for member in answer.answers)
+    return next((sent for sent in found if sent is not None), None)
+
+
+def _facts(attempt: Attempt) -> Iterator[str]:
+    """Where the answer came from, and what it took."""
+    when = attempt.at.replace("T", " ").removesuffix("+00:00")
+    yield f"asked in this run, {when}" if attempt.fresh else f"from the journal, {when}"
+    if attempt.input_tokens or attempt.output_tokens:
+        yield amounts.tokens(attempt.input_tokens, attempt.output_tokens)
+    if attempt.cost is not None:
+        yield amounts.money(attempt.cost)
+
+
+def _says(answer: Answer, attempt: Attempt) -> bool:
+    """Whether a reply says nothing beside what was read from it."""
+    if answer.outcome != "ok" or attempt is not answer.attempts[-1]:
+        return False
+    if isinstance(answer.value, str):
+        return bool(attempt.reply == answer.value)
+    try:
+        said = json.loads(attempt.reply or "")
+    except ValueError:
+        return False
+    # What is no record was asked for as the only field of one.
+    return answer.value in (said, *(said.values() if isinstance(said, dict) else ()))

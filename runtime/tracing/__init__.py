@@ -1,0 +1,1 @@
+"""What became of rows: a run is gone through again from its journal, and watched."""

@@ -1,0 +1,245 @@
+"""Why a record is there, and why another is not: a run gone through again for the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import trio
+from msgspec import Struct
+
+from dpipe.lang.graph import SinkNode, SourceNode
+from dpipe.runtime.assembly import Frame, models_used, open_inputs
+from dpipe.runtime.endpoints import Endpoints
+from dpipe.runtime.errors import UsageError
+from dpipe.runtime.journal import Journal
+from dpipe.runtime.locks import hold_journal
+from dpipe.runtime.paths import display
+from dpipe.runtime.places import real_place
+from dpipe.runtime.record import Project, Run
+from dpipe.runtime.sinks.files import PARTIAL
+from dpipe.runtime.tracing.attempts import Calls
+from dpipe.runtime.tracing.facts import Explanation, Fate, RunFacts
+from dpipe.runtime.tracing.lineage import Id
+from dpipe.runtime.tracing.records import Found, nth
+from dpipe.runtime.tracing.replay import Heard, Replay
+from dpipe.runtime.tracing.sinks import below
+from dpipe.runtime.tracing.telling import Lines, Teller
+from dpipe.runtime.tracing.watching import Trace
+from dpipe.runtime.values import Leaver
+
+T = TypeVar("T")
+
+
+class Past(Struct, frozen=True):
+    """A recorded run that can be gone through again.
+
+    ``lines`` gives a line of the program's text as it was, ``heard`` is told how far it is.
+    """
+
+    project: Project
+    run: Run
+    frame: Frame
+    lines: Lines
+    heard: Heard
+
+    @property
+    def facts(self) -> RunFacts:
+        assert self.run.record is not None
+        record = self.run.record
+        return RunFacts(record.id, record.program, record.began.isoformat(), self.run.status)
+
+
+async def explain_record(past: Past, file: Path, number: int) -> Explanation:
+    """How the ``number``-th record of a file came to be; raises ``UsageError``."""
+    return await _through(past, _Record(past, file, number).told)
+
+
+async def explain_input(past: Past, place: Callable[[str], bool], shown: str) -> Fate:
+    """What became of the rows of sources at the places that are meant; raises ``UsageError``."""
+    return await _through(past, _Input(past, place, shown).told)
+
+
+async def _through(past: Past, told: Callable[[_Rerun], Awaitable[T]]) -> T:
+    """What is told with everything at hand that going through a run takes."""
+    frame = past.frame
+    inputs = open_inputs(frame)
+    if not frame.project.journal.exists():
+        raise UsageError(
+            f"the journal is gone: there is no `{frame.project.journal}`",
+            hint="without it nobody knows what was answered; run the program again",
+        )
+    endpoints = Endpoints(
+        frame.program,
+        models_used(frame),
+        frame.expressions,
+        tell=lambda call: None,
+        clock=trio.current_time,
+        seed=frame.settings.seed,
+    )
+    try:
+        with (
+            hold_journal(frame.project.locks),
+            Journal.open(frame.project.journal, program=frame.name) as journal,
+            TemporaryDirectory(prefix="dpipe-explain-") as folder,
+        ):
+            replay = Replay(frame, inputs, journal, endpoints, Path(folder), past.heard)
+            return await told(_Rerun(past, replay))
+    finally:
+        await endpoints.close()
+
+
+class _Rerun(Struct, frozen=True):
+    """A run on its second way through its rows."""
+
+    past: Past
+    replay: Replay
+
+    async def trace(
+        self,
+        wanted: frozenset[Id] = frozenset(),
+        sought: Callable[[str], bool] | None = None,
+    ) -> Trace:
+        trace = Trace(len(self.past.frame.program.nodes), wanted, sought)
+        await self.replay.through(trace)
+        return trace
+
+    def teller(self, trace: Trace) -> Teller:
+        assert self.past.run.record is not None
+        began = self.past.run.record.began.timestamp()
+        calls = Calls(self.replay.journal, self.replay.endpoints, began)
+        return Teller(self.past.frame, trace, calls, self.past.lines)
+
+
+# -- a record that is there ------------------------------------------------------------------------
+
+
+class _Record(Struct, frozen=True):
+    """A record of a file that a run wrote; ``file`` may be a partial one."""
+
+    past: Past
+    file: Path
+    number: int
+
+    async def told(self, rerun: _Rerun) -> Explanation:
+        lineage = await rerun.trace()
+        sink = _sink_of(rerun.replay, self._place)
+        is_rejects = self._place == real_place(rerun.replay.inputs.rejects[sink.name])
+        written, notes = await self._checked(rerun, sink, is_rejects)
+        ids, ended = self._ids(sink, lineage, is_rejects)
+        trace = await rerun.trace(lineage.lineage.above(ids))
+        teller = rerun.teller(trace)
+        return Explanation(
+            run=self.past.facts,
+            file=display(self.file.absolute(), self.past.project.root),
+            record=self.number,
+            sink=sink.name,
+            written=written,
+            steps=teller.steps(),
+            ending=None if ended is None else teller.ending_at(ended, ids[0]),
+            notes=notes,
+        )
+
+    @property
+    def _place(self) -> Path:
+        """Where the file lies once it is complete."""
+        place = real_place(self.file.absolute())
+        return place.with_name(place.name.removesuffix(PARTIAL))
+
+    def _ids(self, sink: SinkNode, trace: Trace, is_rejects: bool) -> tuple[list[Id], int | None]:
+        """The rows that the record is of, and for a reject the node where it ended."""
+        if is_rejects:
+            rejected = trace.rejected[sink.name]
+            if self.number > len(rejected):
+                raise self._changed("the run, gone through again, has no such reject")
+            node, id = rejected[self.number - 1]
+            return [id], node
+        ids = list(trace.written_in(self._place))
+        if sink.metrics:
+            return ids, None
+        if self.number > len(ids):
+            raise self._changed("the run, gone through again, has no such record")
+        return [ids[self.number - 1]], None
+
+    async def _checked(
+        self, rerun: _Rerun, sink: SinkNode, is_rejects: bool
+    ) -> tuple[Any, tuple[str, ...]]:
+        """The record as it is written; raises ``UsageError`` where going through gave another."""
+        there = await nth(self.file, self.number, sink, is_rejects=is_rejects)
+        if there.record is None and there.trouble:
+            if not self.file.name.endswith(PARTIAL):
+                raise UsageError(f"`{self.file}` cannot be read: {there.trouble}")
+            return None, ("the partial file cannot be read, so the record is not compared with it",)
+        if there.record is None:
+            raise self._beyond(there)
+        again = below(rerun.replay.folder, self._place)
+        now = Found(None, 0)
+        if again.exists():
+            now = await nth(again, self.number, sink, is_rejects=is_rejects)
+        if now.record != there.record:
+            raise self._changed("the run, gone through again, gives another record there")
+        return there.record, ()
+
+    def _beyond(self, found: Found) -> UsageError:
+        records = f"{found.count} record{'s' * (found.count != 1)}"
+        return UsageError(f"`{self.file}` has {records}, so there is no {self.number}.")
+
+    def _changed(self, what: str) -> UsageError:
+        return UsageError(f"`{self.file}:{self.number}` cannot be explained: {what}")
+
+
+def _sink_of(replay: Replay, place: Path) -> SinkNode:
+    """The sink that wrote a file, or the rejects in it."""
+    sinks = [node for _, node in replay.frame.nodes() if isinstance(node, SinkNode)]
+    for sink in sinks:
+        if place == real_place(replay.inputs.rejects[sink.name]):
+            return sink
+    for index, path in replay.inputs.sinks.items():
+        if path.might_write(place):
+            found = replay.frame.program.nodes[index]
+            assert isinstance(found, SinkNode)
+            return found
+    raise UsageError(f"the program, as it was, has no sink that writes `{place}`")
+
+
+# -- a record that is not --------------------------------------------------------------------------
+
+
+class _Input(Struct, frozen=True):
+    """Records of sources, by their places."""
+
+    past: Past
+    meant: Callable[[str], bool]
+    shown: str
+
+    async def told(self, rerun: _Rerun) -> Fate:
+        lineage = await rerun.trace(sought=self.meant)
+        if not lineage.found:
+            raise await self._unread(rerun)
+        trace = await rerun.trace(lineage.lineage.below(lineage.found))
+        teller = rerun.teller(trace)
+        return Fate(self.past.facts, self.shown, teller.steps(), teller.endings())
+
+    async def _unread(self, rerun: _Rerun) -> UsageError:
+        """Why no row of the run came from there."""
+        for index, source in rerun.replay.inputs.sources.items():
+            async for batch in source:
+                if any(self.meant(item.place) for item in batch if not isinstance(item, Leaver)):
+                    node = rerun.past.frame.program.nodes[index]
+                    assert isinstance(node, SourceNode)
+                    return self._not_wanted(node)
+        return UsageError(
+            f"no source of `{self.past.facts.program}` has a record at `{self.shown}`",
+            hint="lines are counted from 1; a record of more than one line is at its first",
+        )
+
+    def _not_wanted(self, node: SourceNode) -> UsageError:
+        sample = self.past.frame.settings.sample
+        if sample is not None:
+            return UsageError(f"the run used only {sample} rows of `{node.name}`: --sample")
+        return UsageError(
+            f"`{self.shown}` was not read: what follows `{node.name}` wanted no more rows",
+            hint="a `limit` further down was full by then",
+        )
