@@ -88,6 +88,7 @@ class Names:
             if isinstance(item, syntax.BadItem) and item.name is None
         }
         self._built_ins: dict[str, dict[str, Decl]] = {}
+        self._overloads: dict[tuple[str, str], list[Decl]] = {}
         for file, module in program.modules.items():
             if file == BUILTINS:
                 self._declare_built_ins(module)
@@ -101,6 +102,7 @@ class Names:
             if isinstance(item, syntax.ExternItem):
                 decl = Decl(BUILTINS, item)
                 self._built_ins.setdefault(decl.kind, {}).setdefault(item.name.text, decl)
+                self._overloads.setdefault((decl.kind, item.name.text), []).append(decl)
 
     def _declare(self, file: str, module: syntax.Module) -> None:
         declared: dict[str, Decl] = self.declared.setdefault(file, {})
@@ -184,14 +186,8 @@ class Names:
 
     def overloads(self, decl: Decl) -> list[Decl]:
         """The declaration and what else has its name and kind in the file of the built-ins."""
-        module = self.program.modules[decl.file]
-        return [
-            Decl(decl.file, item)
-            for item in module.items
-            if isinstance(item, syntax.ExternItem)
-            and item.name.text == decl.name.text
-            and Decl(decl.file, item).kind == decl.kind
-        ]
+        found = self._overloads.get((decl.kind, decl.name.text), [])
+        return found if decl.file == BUILTINS else [decl]
 
     def of_kind(self, file: str, *kinds: str) -> list[str]:
         """The names of a kind that can be written in a file, for suggestions."""

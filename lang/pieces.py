@@ -36,16 +36,17 @@ Pieces: TypeAlias = Mapping[str, Piece]
 
 def moved(value: Any, by: int) -> Any:
     """A value with all its places so many characters further on."""
-    if isinstance(value, Span):
+    kind = type(value)
+    if kind is Span:
         return Span(value.file, value.start + by, value.end + by)
-    if isinstance(value, tuple):
+    if kind is tuple:
         return tuple([moved(part, by) for part in value])
-    if isinstance(value, Struct):
-        found = copy(value)
-        for name in _places(type(value)):
-            force_setattr(found, name, moved(getattr(value, name), by))
-        return found
-    return value
+    if not isinstance(value, Struct):
+        return value
+    found = copy(value)
+    for name in _places(type(value)):
+        force_setattr(found, name, moved(getattr(value, name), by))
+    return found
 
 
 @cache
