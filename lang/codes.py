@@ -86,7 +86,7 @@ CODES: dict[str, Code] = {
     "E0309": _error("may-be-null", "a value that may be null where one is needed"),
     "E0310": _error("not-a-member", "a text that the enum does not have"),
     "E0311": _error("argument-count", "too many arguments, or too few"),
-    "E0312": _error("recursive-type", "a type that contains itself"),
+    "E0312": _error("recursive-type", "a type that contains itself without an end"),
     "E0313": _error("recursive-def", "a function that calls itself"),
     "E0314": _error("aggregate-here", "an aggregate outside `group` and `report`"),
     "E0315": _error("concat-mismatch", "a field of two types in a concat"),
@@ -144,6 +144,8 @@ CODES: dict[str, Code] = {
     "P0001": _error("file-missing", "a source's file that is not there"),
     "P0002": _error("no-match", "a source's pattern that matches no file"),
     "P0003": _error("env-missing", "an environment variable that is not set"),
+    "P0004": _error("endpoint-unreachable", "a model's endpoint that nobody answers at"),
+    "P0005": _error("model-not-listed", "a model that its endpoint does not have"),
     "P0009": _error("param-missing", "a param without a value, or with one that does not fit"),
     # lints
     "W0201": _warning("unused-declaration", "a declaration that nothing uses"),

@@ -167,7 +167,7 @@ def _among(place: graph.Expr, types: dict[Path, Type], values: Sequence[object])
 
 def narrowed(row: Record, facts: Facts) -> Record:
     """The row with what is known of its places written into its types."""
-    for path, known in facts.items():
+    for path, known in sorted(facts.items(), key=lambda fact: len(fact[0])):
         if path[0] == ".":
             row = _narrow(row, path[1:], known)
     return row

@@ -17,14 +17,15 @@ from dpipe.lang.types import (
     INT,
     STR,
     UNKNOWN,
+    Again,
     List,
     Never,
     Optional,
-    Record,
     Type,
     Union,
     Unknown,
     fits,
+    mapped,
     optional,
     show,
     widen,
@@ -176,17 +177,9 @@ def substitute(pattern: Type, bindings: Mapping[str, Type]) -> Type:
     match pattern:
         case Var(name):
             return bindings.get(name, UNKNOWN)
-        case List(of):
-            return List(substitute(of, bindings))
         case Optional(of):
             return optional(substitute(of, bindings))
-        case Record(fields, name):
-            return Record(
-                tuple(
-                    type(field)(field.name, substitute(field.type, bindings), field.description)
-                    for field in fields
-                ),
-                name,
-            )
-        case _:
+        case Again():  # declared, so without variables
             return pattern
+        case _:
+            return mapped(pattern, lambda part: substitute(part, bindings))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -86,12 +87,17 @@ class Record(Type, frozen=True):
     """Named fields in order; ``name`` is the declared type's, for messages.
 
     ``open`` rows may hold more than is known (after a mistake); unknown fields of them are not
-    reported.
+    reported. ``fields`` is matched by its name, ``Record(fields=fields)``: an ``Again`` has none
+    written.
     """
 
-    fields: tuple[Field, ...] = ()
+    written: tuple[Field, ...] = msgspec.field(default=(), name="fields")
     name: str | None = None
     open: bool = False
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return self.written
 
     def get(self, name: str) -> Type | None:
         for field in self.fields:
@@ -126,7 +132,7 @@ class Again(Record, frozen=True):
     group: tuple[Record, ...] = ()
 
     @property
-    def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
+    def fields(self) -> tuple[Field, ...]:
         return _fields_again(self)
 
 
@@ -198,7 +204,7 @@ def mapped(of: Type, change: Callable[[Type], Type]) -> Type:
 
 def _mapped_fields(of: Record, change: Callable[[Type], Type]) -> Record:
     fields = (Field(one.name, change(one.type), one.description) for one in of.fields)
-    return replace(of, fields=tuple(fields))
+    return replace(of, written=tuple(fields))
 
 
 def grouped(of: Type, group: tuple[Record, ...]) -> Type:
@@ -220,27 +226,27 @@ def parts(of: Type) -> Iterator[Type]:
     waiting = [of]
     while waiting:
         part = waiting.pop()
-        if part in seen:
-            continue
+        if isinstance(part, Again):
+            if part in seen:
+                continue
+            seen.add(part)
         yield part
         match part:
             case List(inner) | Optional(inner):
                 waiting.append(inner)
-            case Record(fields):
+            case Record(fields=fields):
                 waiting += [field.type for field in fields]
             case Union(options):
                 waiting += options
-        if isinstance(part, Again):
-            seen.add(part)
 
 
 @lru_cache(maxsize=1024)
 def ends_within(of: Type, depth: int) -> bool:
     """Whether a value can have ``Again`` records no more than ``depth`` deep in each other."""
     match of:
-        case Again(fields):
+        case Again(fields=fields):
             return depth > 0 and all(ends_within(field.type, depth - 1) for field in fields)
-        case Record(fields):
+        case Record(fields=fields):
             return all(ends_within(field.type, depth) for field in fields)
         case Union(options):
             return any(ends_within(option, depth) for option in options)
@@ -415,7 +421,7 @@ def show(of: Type, inside: tuple[str | None, ...] = ()) -> str:
     match of:
         case Again(name=str() as name) if name in inside:
             return name
-        case Again(fields, name):
+        case Again(fields=fields, name=name):
             return _show_record(fields, (*inside, name))
         case Int(None, None):
             return "int"
@@ -431,7 +437,7 @@ def show(of: Type, inside: tuple[str | None, ...] = ()) -> str:
             return " | ".join(quote(value) for value in values)
         case List(inner):
             return f"[{show(inner, inside)}]"
-        case Record(fields, _, is_open):
+        case Record(fields=fields, open=is_open):
             return _show_record(fields, inside, is_open)
         case Optional(inner):
             return f"{show(inner, inside)}?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dpipe.lang import syntax
+from dpipe.lang.circles import circle, trail
 from dpipe.lang.diagnostics import Label
 from dpipe.lang.names import Decl, Names
 from dpipe.lang.types import (
@@ -15,6 +16,7 @@ from dpipe.lang.types import (
     SECRET,
     STR,
     UNKNOWN,
+    Again,
     Enum,
     Field,
     Float,
@@ -26,6 +28,8 @@ from dpipe.lang.types import (
     Record,
     Secret,
     Type,
+    ends_within,
+    grouped,
     optional,
     union,
 )
@@ -49,7 +53,8 @@ class Types:
         self.names = names
         self.bag = names.bag
         self._known: dict[tuple[str, str], Type] = {}
-        self._open: list[tuple[str, str]] = []
+        self._circle: frozenset[tuple[str, str]] = frozenset()
+        self._members: dict[tuple[str, str], Type | None] = {}
 
     def of(self, file: str, node: syntax.TypeExpr) -> Type:
         match node:
@@ -88,27 +93,85 @@ class Types:
         item = decl.item
         if not isinstance(item, syntax.TypeItem):
             return UNKNOWN
-        if decl.key in self._open:
-            return self._endless(decl)
+        if decl.key in self._circle:
+            return self._member(decl.file, item)
         if decl.key not in self._known:
-            self._open.append(decl.key)
-            found = self.of(decl.file, item.type)
-            self._open.pop()
-            if isinstance(found, Record):
-                found = Record(found.fields, item.name.text, found.open)
-            self._known[decl.key] = found
+            items = self._items(decl.file)
+            if names := circle(decl.name.text, items):
+                self._go_round(decl, {name: items[name] for name in names})
+            else:
+                self._known[decl.key] = self._plain(decl.file, item)
         return self._known[decl.key]
 
-    def _endless(self, decl: Decl) -> Type:
-        names = [name for _, name in self._open[self._open.index(decl.key) :]]
+    def _items(self, file: str) -> dict[str, syntax.TypeItem]:
+        return {
+            name: decl.item
+            for name, decl in self.names.declared[file].items()
+            if isinstance(decl.item, syntax.TypeItem)
+        }
+
+    def _plain(self, file: str, item: syntax.TypeItem) -> Type:
+        found = self.of(file, item.type)
+        if isinstance(found, Record) and not isinstance(found, Again):
+            return Record(found.fields, item.name.text, found.open)
+        return found
+
+    # -- types that contain themselves -----------------------------------------------------------
+
+    def _go_round(self, decl: Decl, items: dict[str, syntax.TypeItem]) -> None:
+        """Work out the types of a circle together; its records are tied by their names."""
+        used = decl.key in self.names.used
+        around, self._circle = self._circle, frozenset((decl.file, name) for name in items)
+        group = tuple(
+            Record(self._record(decl.file, item.type.fields).fields, name)
+            for name, item in items.items()
+            if isinstance(item.type, syntax.RecordType)
+        )
+        for name, item in items.items():
+            self._known[decl.file, name] = grouped(self._member(decl.file, item), group)
+        self._circle = around
+        if len(items) == 1 and not used:
+            self.names.used.discard(decl.key)  # containing itself is no use of it
+        self._endless(decl.file, items, len(group))
+
+    def _member(self, file: str, item: syntax.TypeItem) -> Type:
+        """A type of the circle as it stands in a definition: of a record only the name."""
+        if isinstance(item.type, syntax.RecordType):
+            return Again(name=item.name.text)
+        key = (file, item.name.text)
+        if key not in self._members:
+            self._members[key] = None  # met before it is known, it has no shape
+            self._members[key] = self.of(file, item.type)
+        return self._members[key] or self._shapeless(item)
+
+    def _shapeless(self, item: syntax.TypeItem) -> Type:
+        name = item.name.text
         self.bag.add(
             "E0312",
-            decl.name.span,
-            f"type `{decl.name.text}` contains itself"
-            + (f": {' -> '.join([*names, names[0]])}" if len(names) > 1 else ""),
-            help="a type of unknown depth is `json`",
+            item.name.span,
+            f"type `{name}` contains itself outside a declared record",
+            help="give the record that it stands in a name: `type Node = { … }`",
         )
         return UNKNOWN
+
+    def _endless(self, file: str, items: dict[str, syntax.TypeItem], depth: int) -> None:
+        """Report a circle of which no value could ever end."""
+        endless = {
+            name: item
+            for name, item in items.items()
+            if not ends_within(self._known[file, name], depth)
+        }
+        if not endless:
+            return
+        name, item = next(iter(endless.items()))
+        way = trail(name, endless)
+        self.bag.add(
+            "E0312",
+            item.name.span,
+            f"type `{name}` contains itself without a list"
+            + (f": {' -> '.join(way)}" if len(way) > 2 else ""),
+            help=f"a value must be able to end: write `[{way[1]}]` or `{way[1]}?`",
+        )
 
     def _named(self, file: str, path: tuple[syntax.Name, ...]) -> Type:
         first, last = path[0], path[-1]

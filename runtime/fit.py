@@ -61,6 +61,8 @@ def fitter(type: types.Type) -> Fitter:
             return _enum(type)
         case types.List():
             return _list(type)
+        case types.Again():
+            return _again(type)
         case types.Record():
             return _record(type, fitter)
         case types.Optional():
@@ -248,6 +250,22 @@ def _record(type: types.Record, fitter_of: Callable[[types.Type], Fitter]) -> Fi
         return fitted
 
     return fit_record
+
+
+def _again(type: types.Again) -> Fitter:
+    """A record that contains itself is compiled when the first value comes."""
+    fit_record: Fitter | None = None
+
+    def fit_again(value: Any) -> Any:
+        nonlocal fit_record
+        if fit_record is None:
+            fit_record = _record(type, fitter)
+        try:
+            return fit_record(value)
+        except RecursionError:
+            raise Misfit("", "nested too deeply") from None
+
+    return fit_again
 
 
 def _absent(wanted: types.Type) -> Any:

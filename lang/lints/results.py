@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dpipe.lang import syntax
 from dpipe.lang.diagnostics import Label
 from dpipe.lang.lints.subject import Subject
+from dpipe.lang.names import Decl
 from dpipe.lang.types import Bool, Enum, Float, Int, Str, Type, required
 
 _REASONS = frozenset(
@@ -92,23 +93,26 @@ def _asked_for(subject: Subject) -> Iterator[Fields]:
 
 
 def records_in(
-    subject: Subject, file: str, node: syntax.TypeExpr
+    subject: Subject, file: str, node: syntax.TypeExpr, inside: tuple[Decl, ...] = ()
 ) -> Iterator[tuple[str, syntax.RecordType]]:
-    """The records that a written type holds, and the files that they stand in."""
+    """The records that a written type holds, and the files that they stand in.
+
+    ``inside`` are the declared types around, which may contain themselves.
+    """
     match node:
         case syntax.RecordType(fields=fields):
             yield file, node
             for field in fields:
-                yield from records_in(subject, file, field.type)
+                yield from records_in(subject, file, field.type, inside)
         case syntax.ListType(of=of) | syntax.OptionalType(of=of):
-            yield from records_in(subject, file, of)
+            yield from records_in(subject, file, of, inside)
         case syntax.UnionType(options=options):
             for option in options:
-                yield from records_in(subject, file, option)
+                yield from records_in(subject, file, option, inside)
         case syntax.NamedType(path=path):
             target: str | None = file
             if len(path) == 2:
                 target = subject.program.imports.get((file, path[0].text))
             decl = subject.checked.names.declared.get(target or "", {}).get(path[-1].text)
-            if decl is not None and isinstance(decl.item, syntax.TypeItem):
-                yield from records_in(subject, decl.file, decl.item.type)
+            if decl is not None and isinstance(decl.item, syntax.TypeItem) and decl not in inside:
+                yield from records_in(subject, decl.file, decl.item.type, (*inside, decl))

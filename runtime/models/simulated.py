@@ -9,6 +9,7 @@ that several voices mostly agree.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -93,6 +94,12 @@ def _random(key: bytes) -> Random:
 
 
 _LEAST_LIST, _MOST_LIST = 2, 4
+_DEEPEST = 2  # records that contain themselves, in each other
+
+
+def _least_depth(of: Type) -> int:
+    """How deep such records must go at least for a value of the type."""
+    return next(depth for depth in count() if types.ends_within(of, depth))
 
 
 class _Writer:
@@ -103,6 +110,7 @@ class _Writer:
         self._steady = steady
         self._own = own
         self._topics = own.sample(passage.sentences, len(passage.sentences))
+        self._depth = 0
 
     def topic(self) -> str:
         """A sentence that no other record is about, while there are any."""
@@ -133,15 +141,32 @@ class _Writer:
             case types.Enum(values):
                 return values[int(self._voice() * len(values))]
             case types.Optional(inner):
-                return self.value(inner, name, description, topic) if self._present() else None
+                present = self._present() and not self._is_too_deep(inner)
+                return self.value(inner, name, description, topic) if present else None
             case types.List(item):
                 return self._list(item, name, description)
-            case types.Record(fields):
-                return {f.name: self.value(f.type, f.name, f.description, topic) for f in fields}
+            case types.Again(fields=fields):
+                self._depth += 1
+                inside = self._record(fields, topic)
+                self._depth -= 1
+                return inside
+            case types.Record(fields=fields):
+                return self._record(fields, topic)
+            case types.Union(options) if self._is_too_deep(of):
+                return self.value(min(options, key=_least_depth), name, description, topic)
             case types.Union(options):
                 return self.value(self._own.choice(options), name, description, topic)
             case _:
                 return None
+
+    def _record(self, fields: Sequence[types.Field], topic: str) -> dict[str, Any]:
+        return {f.name: self.value(f.type, f.name, f.description, topic) for f in fields}
+
+    def _is_too_deep(self, of: Type) -> bool:
+        """Whether the type would go on with records that contain themselves, deep in such."""
+        return self._depth >= _DEEPEST and any(
+            isinstance(part, types.Again) for part in types.parts(of)
+        )
 
     def _string(self, name: str, description: str, topic: str) -> str:
         match phrases.kind_of(name, description):
@@ -163,10 +188,12 @@ class _Writer:
         return phrases.on_one_line(topic)
 
     def _list(self, item: Type, name: str, description: str | None) -> list[Any]:
-        count = self._passage.count or self._own.randint(_LEAST_LIST, _MOST_LIST)
+        if self._is_too_deep(item):
+            return []
+        length = self._passage.count or self._own.randint(_LEAST_LIST, _MOST_LIST)
         if self._topics and isinstance(item, types.Record | types.Str):
-            count = min(count, len(self._topics))
-        return [self.value(item, name, description, self.topic()) for _ in range(count)]
+            length = min(length, len(self._topics))
+        return [self.value(item, name, description, self.topic()) for _ in range(length)]
 
     def _whole(self, low: int | None, high: int | None) -> int:
         least = low if low is not None else min(0, high or 0)

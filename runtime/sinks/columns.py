@@ -1,7 +1,7 @@
 """Rows as Arrow's columns: a column a field of the row type, each of the type that fits it.
 
-What has no type there, json and unions of several kinds, is ``arrow.json``: text that readers
-who know it give as the value itself. Images are their data URLs.
+What has no type there (json, unions of several kinds, records that contain themselves) is
+``arrow.json``: text that readers who know it give as the value itself. Images are their data URLs.
 """
 
 from __future__ import annotations
@@ -55,10 +55,14 @@ def _type(of: types.Type) -> Any:
             return _type(inner)
         case types.List(inner):
             return pa.list_(_type(inner))
-        case types.Record() if of.fields and not of.open:
+        case types.Record() if _is_struct(of):
             return pa.struct([(field.name, _type(field.type)) for field in of.fields])
         case _:
             return pa.json_(pa.string())
+
+
+def _is_struct(of: types.Record) -> bool:
+    return bool(of.fields) and not of.open and not isinstance(of, types.Again)
 
 
 def _raw(of: Any) -> Any:
@@ -88,7 +92,7 @@ def _storer(of: types.Type) -> Stored:
             return _storer(inner)
         case types.List(inner):
             return _list(_storer(inner))
-        case types.Record() if of.fields and not of.open:
+        case types.Record() if _is_struct(of):
             return _record(of)
         case _:
             return lambda value: encode(value).decode()

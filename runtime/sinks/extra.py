@@ -11,7 +11,7 @@ def extra_fields(row: types.Record, writer: str) -> tuple[types.Field, ...]:
     match row.get("extra"):
         case None:
             return ()
-        case types.Record(fields, open=False):
+        case types.Record(fields=fields, open=False):
             return fields
         case _:
             raise UsageError(

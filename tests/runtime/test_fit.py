@@ -13,6 +13,12 @@ from dpipe.lang.types import BOOL, FLOAT, IMAGE, INT, JSON, STR, Enum, Field, Fl
 from dpipe.runtime.errors import Misfit
 from dpipe.runtime.fit import fit, from_text, row_fitter
 
+TREE = types.Again(
+    name="Tree",
+    group=(
+        Record((Field("n", INT), Field("below", types.List(types.Again(name="Tree")))), "Tree"),
+    ),
+)
 QA = Record((Field("question", STR), Field("score", types.optional(Int(1, 10)))), name="QA")
 
 
@@ -191,3 +197,17 @@ def test_fitting_gives_a_value_that_fits_as_it_is_or_a_misfit(value: Any, type: 
     except Misfit:
         return
     assert fit(fitted, type) == fitted
+
+
+def test_a_record_that_contains_itself_fits_as_deep_as_it_goes() -> None:
+    value = {"n": 1.0, "below": [{"n": 2, "below": [{"n": 3, "below": [], "more": 1}]}]}
+    assert fit(value, TREE) == {"n": 1, "below": [{"n": 2, "below": [{"n": 3, "below": []}]}]}
+    assert misfit({"n": 1, "below": [{"n": 2}]}, TREE) == (
+        ".below[0].below: expected [Tree], but the field is missing"
+    )
+
+
+def test_what_has_no_end_is_told() -> None:
+    value: dict[str, Any] = {"n": 1, "below": []}
+    value["below"].append(value)
+    assert misfit(value, TREE).endswith("nested too deeply")

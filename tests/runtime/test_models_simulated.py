@@ -150,8 +150,22 @@ def test_all_members_and_grades_occur_and_grades_are_mostly_good() -> None:
     assert {value["ok"] for value in values} == {True, False}
 
 
+SUM = types.Union((Record((Field("value", INT),)), types.Again(name="Add")))
+GROUP = (
+    Record((Field("name", STR), Field("children", List(types.Again(name="Tree")))), "Tree"),
+    Record(
+        (
+            Field("of", types.Again(name="Tree")),
+            Field("next", types.optional(types.Again(name="Link"))),
+        ),
+        "Link",
+    ),
+    Record((Field("left", SUM), Field("right", SUM)), "Add"),
+)
+
 leaf = st.sampled_from(
     [
+        *(types.Again(name=one.name, group=GROUP) for one in GROUP),
         *(STR, BOOL, types.JSON, Enum(("a", "b"))),
         *(INT, Int(3, 3), Int(1, 10), Int(None, -5), Int(500, None)),
         *(types.FLOAT, types.SHARE, Float(0.0001, 0.0002), Float(None, -1.5)),

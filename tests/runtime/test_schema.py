@@ -70,3 +70,32 @@ def test_a_schema_says_what_the_type_says(result: types.Type, good: object, bad:
 def test_no_model_can_answer_with_a_picture() -> None:
     with pytest.raises(TypeError, match="image"):
         json_schema(List(types.IMAGE))
+
+
+def tree(name: str) -> types.Again:
+    below = Field("children", List(types.Again(name=name)), "below it")
+    return types.Again(name=name, group=(Record((Field("name", STR), below), name),))
+
+
+def test_a_record_that_contains_itself_is_a_definition() -> None:
+    schema = json_schema(tree("Tree"))
+    assert schema["properties"]["children"] == {
+        "type": "array",
+        "items": {"$ref": "#/$defs/r1"},
+        "description": "below it",
+    }
+    assert schema["$defs"]["r1"]["properties"] == schema["properties"]
+    assert is_closed(tree("Tree"))
+    jsonschema.validate({"name": "b", "children": [{"name": "a", "children": []}]}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"name": "b", "children": [{"name": "a"}]}, schema)
+
+
+def test_a_definition_is_known_by_a_number_and_not_by_its_name() -> None:
+    assert json_schema(tree("Shrub")) == json_schema(tree("Tree"))
+
+
+def test_nothing_stands_beside_a_reference() -> None:
+    whole = Record((Field("tree", tree("Tree"), "the whole"),))
+    field = json_schema(whole)["properties"]["tree"]
+    assert field == {"anyOf": [{"$ref": "#/$defs/r1"}], "description": "the whole"}

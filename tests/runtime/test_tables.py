@@ -27,6 +27,7 @@ from dpipe.lang.types import (
     JSON,
     NULL,
     STR,
+    Again,
     Enum,
     Field,
     List,
@@ -582,3 +583,15 @@ def test_random_damage_never_crashes_a_reader_of_tables(whole: dict[str, bytes],
             (Path(folder) / name).write_bytes(data)
             for item in told(read(reader.read, Path(folder), path=name)):
                 assert isinstance(item, dict) or item.startswith(name)
+
+
+def test_a_record_that_contains_itself_is_a_column_of_json(tmp_path: Path) -> None:
+    below = Field("below", List(Again(name="Tree")))
+    tree = Again(name="Tree", group=(Record((Field("n", INT), below), "Tree"),))
+    rows = [{"n": 1, "below": [{"n": 2, "below": []}], "first": None}]
+    row = tree.having("first", optional(tree))
+    file = tmp_path / "trees.parquet"
+    file.write_bytes(written(Parquet, rows, row))
+    assert pq.read_table(file).to_pylist() == [
+        {"n": 1, "below": ['{"n":2,"below":[]}'], "first": None}
+    ]
