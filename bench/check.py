@@ -1,6 +1,6 @@
 """How long a check takes, from the shell and inside a process: ``python bench/check.py``.
 
-Each figure is the median of five. First runs do not count: they write the bytecode that an
+Each figure is the median of fifteen. First runs do not count: they write the bytecode that an
 installed copy has, into a folder of their own.
 """
 
@@ -18,7 +18,7 @@ from time import perf_counter
 from dpipe import project
 from dpipe.lang.compile import Compiled, compile_program
 
-TIMES = 5
+TIMES = 15
 HEAD = """\
 dpipe 1
 
@@ -104,11 +104,11 @@ def command(folder: str, *args: str) -> Callable[[], object]:
     return lambda: subprocess.run(args, check=True, stdout=subprocess.DEVNULL, env=environ)
 
 
-def check(text: str) -> Compiled:
+def check(text: str, before: Compiled | None = None) -> Compiled:
     def load(path: str) -> bytes:
         return text.encode() if path == "bench.dpipe" else project.load(path)
 
-    return compile_program("bench.dpipe", load, project.bundled())
+    return compile_program("bench.dpipe", load, project.bundled(), before)
 
 
 def in_process(lines: int) -> Callable[[], object]:
@@ -117,6 +117,14 @@ def in_process(lines: int) -> Callable[[], object]:
     if found:
         raise SystemExit(f"the program of {lines} lines is not clean: {found[0].message}")
     return lambda: check(text)
+
+
+def edited(lines: int, old: str, new: str, where: float) -> Callable[[], object]:
+    """A check after an edit: the first ``old`` behind that share of the text becomes ``new``."""
+    text = program(lines)
+    at = text.index(old, int(where * len(text)))
+    after, before = text[:at] + new + text[at + len(old) :], check(text)
+    return lambda: check(after, before)
 
 
 def main() -> None:
@@ -131,9 +139,12 @@ def main() -> None:
             ("check in process, 60 lines", in_process(60), None),
             ("check in process, 500 lines", in_process(500), None),
             ("check in process, 2,000 lines", in_process(2000), 300),
+            ("500 lines, one word in the middle", edited(500, "passage", "passing", 0.5), 10),
+            ("500 lines, one letter at the top", edited(500, "sense", "senses", 0), 10),
+            ("500 lines, a stage being typed", edited(500, "dedup(.question,", "dedup(.", 0.5), 10),
         ):
             wanted = f"   wanted: under {goal} ms" if goal else ""
-            print(f"{name:30} {seconds(what) * 1000:7.1f} ms{wanted}", flush=True)
+            print(f"{name:34} {seconds(what) * 1000:7.1f} ms{wanted}", flush=True)
 
 
 if __name__ == "__main__":
