@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dpipe.lang.automaton import END, Stack
+from dpipe.lang import loanwords
+from dpipe.lang.automaton import END
 from dpipe.lang.diagnostics import Diagnostic, Edit, Fix
 from dpipe.lang.failure import Failure, Repair
 from dpipe.lang.phrases import expectation, shown
+from dpipe.lang.repairs import (
+    AFTER_COMPARISON,
+    COMPARISONS,
+    expression_start,
+    find,
+    made,
+    named,
+    operand,
+    repaired,
+    short,
+)
 from dpipe.lang.scan import CLOSERS, KEYWORDS, OPENERS, Token
 
-_COMPARISONS = frozenset(("EQ", "NE", "LE", "GE", "LESSTHAN", "MORETHAN", "IN"))
-_AFTER_COMPARISON = frozenset(
-    ("AND", "OR", "THEN", "ELSE", "COMMA", "VBAR", "KEY", *_COMPARISONS, *CLOSERS, END)
-)
 _VALUES = frozenset(("NAME", "FIELD", "STRING", "LONG_STRING", "INT", "FLOAT", "NULL", "TRUE"))
 
 
@@ -26,83 +34,6 @@ def habits(failure: Failure) -> Iterator[Repair]:
     yield from _missing_keyword(failure)
 
 
-# -- helpers -------------------------------------------------------------------------------------
-
-
-def _edit(failure: Failure, at: int, until: int, text: str) -> Edit:
-    """Replaces the text of a stretch of tokens; of an empty one, puts text before it."""
-    if at == until:
-        place = failure.tokens[at].start
-        return Edit(failure.source.span(place, place), text)
-    return Edit(failure.span(at, until - 1), text)
-
-
-def _repair(
-    failure: Failure,
-    at: int,
-    until: int,
-    tokens: tuple[Token, ...],
-    code: str,
-    marked: tuple[int, int],
-    message: str,
-    *,
-    help: str | None = None,
-    write: str | None = None,
-    safe: bool = False,
-) -> Repair:
-    """``marked`` are the first and last token to point at, ``write`` the text of ``at:until``."""
-    fixes = []
-    if write is not None:
-        title = f"write `{write}`" if write else "remove it"
-        fixes.append(Fix(title, (_edit(failure, at, until, write),), safe))
-    finding = Diagnostic(code, message, failure.span(*marked), (), help, tuple(fixes))
-    return Repair(at, until, tokens, lambda: finding)
-
-
-def _token(failure: Failure, kind: str, text: str, index: int) -> Token:
-    place = failure.tokens[index].start
-    return Token(kind, text, place, place)
-
-
-def _name(token: Token) -> Token:
-    return Token("NAME", token.text, token.start, token.end)
-
-
-def _short(text: str) -> str:
-    """What a message can hold of a piece of the program."""
-    return text if len(text) <= 60 else f"{text[:30].rstrip()} … {text[-20:].lstrip()}"
-
-
-def _operand(failure: Failure, operator: str) -> int | None:
-    """Where the left operand starts, if the failing token were this operator."""
-    after = failure.automaton.shift(failure.stack, operator, failure.at)
-    return after.below.begin if after and after.below else None
-
-
-def _expression(failure: Failure) -> int | None:
-    """Where the whole expression before the failing token starts."""
-    begin, stack = failure.at, failure.stack
-    below: Stack | None = stack
-    while below is not None:
-        if begin < failure.at and failure.automaton.accepts(below, "IF"):
-            return begin
-        begin, below = below.begin, below.below
-    return None
-
-
-def _find(failure: Failure, kinds: frozenset[str], start: int) -> int | None:
-    """The first token of these kinds in the same brackets; None before anything else ends it."""
-    depth = 0
-    for index in range(start, len(failure.kinds)):
-        kind = failure.kinds[index]
-        if depth == 0 and kind in kinds:
-            return index
-        depth += (kind in OPENERS) - (kind in CLOSERS)
-        if depth < 0:
-            return None
-    return None
-
-
 # -- names ---------------------------------------------------------------------------------------
 
 
@@ -111,7 +42,7 @@ def _keyword_as_name(failure: Failure) -> Iterator[Repair]:
     if token.text in KEYWORDS and token.type != "KEY" and "NAME" in failure.accepted:
         message = f"`{token.text}` is a keyword and cannot be used as a name"
         help = f"take another, like `{token.text}_`"
-        yield _repair(failure, at, at + 1, (_name(token),), "E0112", (at, at), message, help=help)
+        yield repaired(failure, at, at + 1, (named(token),), "E0112", (at, at), message, help=help)
 
 
 def _missing_keyword(failure: Failure) -> Iterator[Repair]:
@@ -121,11 +52,11 @@ def _missing_keyword(failure: Failure) -> Iterator[Repair]:
         return
     if failure.token.type not in ("NAME", "KEY") or failure.open_brackets(at):
         return
-    if _find(failure, frozenset(("EQUAL", "ARROW", "LBRACE")), at) is None:
+    if find(failure, frozenset(("EQUAL", "ARROW", "LBRACE")), at) is None:
         return
     message = f"expected a declaration, found {shown(failure.token)}"
     help = "a declaration starts in column 1 with its keyword"
-    yield _repair(failure, at, len(failure.kinds) - 1, (), "E0114", (at, at), message, help=help)
+    yield repaired(failure, at, len(failure.kinds) - 1, (), "E0114", (at, at), message, help=help)
 
 
 def _import_without_name(failure: Failure) -> Iterator[Repair]:
@@ -135,7 +66,7 @@ def _import_without_name(failure: Failure) -> Iterator[Repair]:
     path = failure.tokens[1]
     stem = path.text.strip('"').rpartition("/")[2].partition(".")[0]
     name = stem if stem.isidentifier() and stem not in KEYWORDS else "m"
-    tokens = (_token(failure, "AS", "as", at), Token("NAME", name, path.end, path.end))
+    tokens = (made(failure, "AS", "as", at), Token("NAME", name, path.end, path.end))
     place = failure.source.span(path.end, path.end)
     finding = Diagnostic(
         "E0105",
@@ -152,19 +83,19 @@ def _import_without_name(failure: Failure) -> Iterator[Repair]:
 
 def _not_in(failure: Failure) -> Iterator[Repair]:
     at = failure.at
-    begin = _operand(failure, "IN")
+    begin = operand(failure, "IN")
     if failure.kind(1) != "IN" or begin is None:
         return
     left = failure.text(begin, at)
     write = f"not {left} in"
-    negation = _token(failure, "NOT", "not", begin)
+    negation = made(failure, "NOT", "not", begin)
     moved = (negation, *failure.tokens[begin:at], failure.tokens[at + 1])
     message = f"`not in` is not an operator; write `{write} …`"
-    yield _repair(
+    yield repaired(
         failure, begin, at + 2, moved, "E0103", (at, at + 1), message, write=write, safe=True
     )
     kept = (failure.tokens[at + 1],)
-    yield _repair(failure, at, at + 2, kept, "E0103", (at, at + 1), message)
+    yield repaired(failure, at, at + 2, kept, "E0103", (at, at + 1), message)
 
 
 def _is(failure: Failure) -> Iterator[Repair]:
@@ -177,7 +108,7 @@ def _is(failure: Failure) -> Iterator[Repair]:
     until = at + 1 + negated
     token = Token(kind, text, failure.token.start, failure.tokens[until - 1].end)
     message = f"`{words}` is not an operator; write `{text}`"
-    yield _repair(
+    yield repaired(
         failure, at, until, (token,), "E0103", (at, until - 1), message, write=text, safe=True
     )
 
@@ -186,7 +117,7 @@ def _chain(failure: Failure) -> Iterator[Repair]:
     at = failure.at
     first = at - 1
     depth = 0
-    while first > 0 and (depth or failure.kinds[first] not in _COMPARISONS):
+    while first > 0 and (depth or failure.kinds[first] not in COMPARISONS):
         depth += (failure.kinds[first] in CLOSERS) - (failure.kinds[first] in OPENERS)
         if depth < 0:
             return
@@ -194,12 +125,12 @@ def _chain(failure: Failure) -> Iterator[Repair]:
     if first <= 0 or "AND" not in failure.accepted:
         return
     middle = failure.text(first + 1, at)
-    also = _token(failure, "AND", "and", at)
+    also = made(failure, "AND", "and", at)
     tokens = (also, *failure.tokens[first + 1 : at])
-    stop = _find(failure, _AFTER_COMPARISON, at + 1) or at + 1
+    stop = find(failure, AFTER_COMPARISON, at + 1) or at + 1
     before, after = failure.text(_left_of(failure, first), at), failure.text(at, stop)
     message = f"comparisons do not chain; write `{before} and {middle} {after}`"
-    yield _repair(failure, at, at, tokens, "E0121", (at, at), message, write=f"and {middle} ")
+    yield repaired(failure, at, at, tokens, "E0121", (at, at), message, write=f"and {middle} ")
 
 
 def _left_of(failure: Failure, operator: int) -> int:
@@ -210,22 +141,22 @@ def _left_of(failure: Failure, operator: int) -> int:
 
 def _ternary(failure: Failure) -> Iterator[Repair]:
     at = failure.at
-    begin = _expression(failure)
-    colon = _find(failure, frozenset(("COLON",)), at + 1)
+    begin = expression_start(failure)
+    colon = find(failure, frozenset(("COLON",)), at + 1)
     if begin is None or "COALESCE" not in failure.accepted:
         return
     message = "`? :` is not an operator; write `if … then … else …`"
     if colon is None:
         help = "a value that may be null is read by `x ?? default`"
         removed = "`?` is not an operator here"
-        yield _repair(failure, at, at + 1, (), "E0103", (at, at), removed, help=help, write="")
+        yield repaired(failure, at, at + 1, (), "E0103", (at, at), removed, help=help, write="")
         return
     test, then = failure.tokens[begin:at], failure.tokens[at + 1 : colon]
     then = [_plain(token) if index == len(then) - 1 else token for index, token in enumerate(then)]
-    words = [_token(failure, kind, "", at) for kind in ("IF", "THEN", "ELSE")]
+    words = [made(failure, kind, "", at) for kind in ("IF", "THEN", "ELSE")]
     tokens = (words[0], *test, words[1], *then, words[2])
     write = f"if {failure.text(begin, at)} then {failure.text(at + 1, colon)} else"
-    yield _repair(failure, begin, colon + 1, tokens, "E0103", (at, at), message, write=write)
+    yield repaired(failure, begin, colon + 1, tokens, "E0103", (at, at), message, write=write)
 
 
 def _plain(token: Token) -> Token:
@@ -239,27 +170,28 @@ def _plain(token: Token) -> Token:
 def _bare_if(failure: Failure) -> Iterator[Repair]:
     """`1 + if a then b else c`, and the order of Python, `a if c else b`."""
     at = failure.at
-    begin = _expression(failure)
+    begin = expression_start(failure)
     if "ERROR" in failure.accepted:
-        stop = _find(failure, frozenset(("COMMA", "VBAR", "KEY", *CLOSERS, END)), at)
+        stop = find(failure, frozenset(("COMMA", "VBAR", "KEY", *CLOSERS, END)), at)
         if stop is None:
             return
         inner = failure.tokens[at:stop]
-        tokens = (_token(failure, "LPAR", "(", at), *inner, _token(failure, "RPAR", ")", stop))
+        tokens = (made(failure, "LPAR", "(", at), *inner, made(failure, "RPAR", ")", stop))
         message = "an `if` inside an operator needs parentheses"
         write = f"({failure.text(at, stop)})"
-        help = f"write `{_short(write)}`"
-        yield _repair(failure, at, stop, tokens, "E0127", (at, at), message, help=help, write=write)
+        help = f"write `{short(write)}`"
+        marked = (at, at)
+        yield repaired(failure, at, stop, tokens, "E0127", marked, message, help=help, write=write)
         return
-    otherwise = _find(failure, frozenset(("ELSE",)), at)
+    otherwise = find(failure, frozenset(("ELSE",)), at)
     if begin is None or otherwise is None:
         return
     value, test = failure.tokens[begin:at], failure.tokens[at + 1 : otherwise]
-    words = [_token(failure, kind, "", at) for kind in ("THEN",)]
+    words = [made(failure, kind, "", at) for kind in ("THEN",)]
     tokens = (failure.token, *test, words[0], *value, failure.tokens[otherwise])
     write = f"if {failure.text(at + 1, otherwise)} then {failure.text(begin, at)} else"
     message = f"the condition comes first: `{write} …`"
-    yield _repair(failure, begin, otherwise + 1, tokens, "E0103", (at, at), message, write=write)
+    yield repaired(failure, begin, otherwise + 1, tokens, "E0103", (at, at), message, write=write)
 
 
 # -- `=` and `:` ---------------------------------------------------------------------------------
@@ -276,7 +208,7 @@ def _equals(failure: Failure) -> Iterator[Repair]:
         message = f"named arguments use `:`; write `{write}`"
         if failure.kinds[failure.open_brackets(at)[-1]] == "LBRACE":
             message = f"entries use `:`; write `{write}`"
-        yield _repair(
+        yield repaired(
             failure,
             at - 1,
             at + 1,
@@ -290,7 +222,7 @@ def _equals(failure: Failure) -> Iterator[Repair]:
     elif "EQ" in failure.accepted:
         equal = Token("EQ", "==", failure.token.start, failure.token.end)
         message = "`=` cannot be used in an expression; write `==`"
-        yield _repair(failure, at, at + 1, (equal,), "E0107", (at, at), message, write="==")
+        yield repaired(failure, at, at + 1, (equal,), "E0107", (at, at), message, write="==")
 
 
 def _untyped(failure: Failure) -> Iterator[Repair]:
@@ -311,7 +243,7 @@ def _untyped(failure: Failure) -> Iterator[Repair]:
         return
     message = f"`{token.text}` needs a type"
     help = f"write it behind a colon, as in `{token.text}: str`"
-    yield _repair(
+    yield repaired(
         failure, name, name + 1, (key, colon, error), "E0116", (name, name), message, help=help
     )
 
@@ -331,7 +263,7 @@ def _missing_colon(failure: Failure) -> Iterator[Repair]:
         key = Token("KEY", token.text, token.start, token.end)
         colon = Token("COLON", ":", token.end, token.end)
         message = f"missing `:` after `{token.text}`"
-        yield _repair(
+        yield repaired(
             failure,
             name,
             name + 1,
@@ -351,11 +283,11 @@ def _label_for_name(failure: Failure) -> Iterator[Repair]:
         return
     colon = failure.tokens[at + 1]
     equal = Token("EQUAL", "=", colon.start, colon.end)
-    yield _repair(
+    yield repaired(
         failure,
         at,
         at + 2,
-        (_name(failure.token), equal),
+        (named(failure.token), equal),
         "E0108",
         (at + 1, at + 1),
         "unexpected `:`; expected `=`",
@@ -370,8 +302,8 @@ def _slice(failure: Failure) -> Iterator[Repair]:
     if not opened or failure.kinds[opened[-1]] != "LSQB":
         return
     begin = opened[-1] + 1
-    colon = _find(failure, frozenset(("COLON",)), begin)
-    stop = _find(failure, frozenset(("RSQB",)), begin)
+    colon = find(failure, frozenset(("COLON",)), begin)
+    stop = find(failure, frozenset(("RSQB",)), begin)
     if colon is None or stop is None or colon > stop:
         return
     low, high = failure.tokens[begin:colon], failure.tokens[colon + 1 : stop]
@@ -382,7 +314,7 @@ def _slice(failure: Failure) -> Iterator[Repair]:
     tokens = (*([_plain(t) for t in low] or numbers), dots, *(high or numbers))
     write = f"{first}..{last}"
     message = f"a part of a list or string is `[{write}]`, both ends included"
-    yield _repair(failure, begin, stop, tokens, "E0103", (colon, colon), message, write=write)
+    yield repaired(failure, begin, stop, tokens, "E0103", (colon, colon), message, write=write)
 
 
 def _last_of_slice(text: str) -> str:
@@ -406,14 +338,14 @@ def _lambda_parameters(failure: Failure) -> Iterator[Repair]:
     if failure.kinds[begin] != "LPAR":
         return
     names = [token for token in failure.tokens[begin:arrow] if token.type == "NAME"]
-    first = names[0] if names else _token(failure, "NAME", "_", begin)
+    first = names[0] if names else made(failure, "NAME", "_", begin)
     help = None
     if len(names) == 1:
         message = f"a lambda's value stands without parentheses; write `{first.text} -> …`"
     else:
         message = f"a lambda takes one value, found {len(names)}"
         help = "give the values one name and read them as its fields"
-    yield _repair(
+    yield repaired(
         failure,
         begin,
         arrow,
@@ -446,10 +378,10 @@ def _python_lambda(failure: Failure) -> Iterator[Repair]:
     if failure.kind(1) != "COLON":
         return
     colon = failure.tokens[at + 1]
-    tokens = (_name(failure.token), Token("ARROW", "->", colon.start, colon.end))
+    tokens = (named(failure.token), Token("ARROW", "->", colon.start, colon.end))
     write = f"{failure.token.text} ->"
     message = f"a lambda is written `{write} …`"
-    yield _repair(
+    yield repaired(
         failure, at - 1, at + 2, tokens, "E0126", (at - 1, at - 1), message, write=write, safe=True
     )
 
@@ -467,12 +399,12 @@ def _null_type(failure: Failure) -> Iterator[Repair]:
         message = "`null` is not a type; write `?` behind the type"
         begin = failure.stacks[at - 1].begin
         help = f"write `{failure.text(begin, at - 1)}?`"
-        yield _repair(
+        yield repaired(
             failure, at - 1, at + 1, (optional,), "E0125", (at, at), message, help=help, write="?"
         )
     if failure.kind(1) == "VBAR":
         message = "`null` is not a type; write `?` behind the type"
-        yield _repair(failure, at, at + 2, (), "E0125", (at, at), message)
+        yield repaired(failure, at, at + 2, (), "E0125", (at, at), message)
 
 
 def _generic_type(failure: Failure) -> Iterator[Repair]:
@@ -486,9 +418,9 @@ def _generic_type(failure: Failure) -> Iterator[Repair]:
         opening = Token("LSQB", "[", before.start, before.start)
         listed = (opening, before, failure.tokens[at + 1])
         message = f"a list type is written `{write}`"
-        yield _repair(failure, at - 1, at + 2, listed, "E0113", (at, at + 1), message, write=write)
+        yield repaired(failure, at - 1, at + 2, listed, "E0113", (at, at + 1), message, write=write)
         return
-    stop = _find(failure, frozenset(("RSQB",)), at + 1)
+    stop = find(failure, frozenset(("RSQB",)), at + 1)
     if stop is None:
         return
     inner = failure.text(at + 1, stop)
@@ -503,17 +435,31 @@ def _generic_type(failure: Failure) -> Iterator[Repair]:
         message = f"a list type is written `{write}`"
     else:
         return
-    yield _repair(
+    yield repaired(
         failure, at - 1, stop + 1, tokens, "E0113", (at - 1, at - 1), message, write=write
     )
 
 
 _HABITS = {
     "NOT": (_not_in,),
-    "NAME": (_is, _missing_colon, _untyped),
+    "NAME": (
+        loanwords.word_operator,
+        loanwords.between,
+        loanwords.comprehension,
+        _is,
+        loanwords.bare_arguments,
+        _missing_colon,
+        _untyped,
+    ),
+    "FIELD": (loanwords.bare_arguments,),
+    "INT": (loanwords.bare_arguments,),
+    "STRING": (loanwords.bare_arguments, loanwords.bare_message),
+    "LONG_STRING": (loanwords.bare_message,),
+    "LBRACE": (loanwords.without_result, loanwords.braced_def, loanwords.record_word),
+    "MINUS": (loanwords.dashed_comment,),
     "QMARK": (_ternary,),
     "IF": (_bare_if,),
-    "EQUAL": (_untyped, _equals),
+    "EQUAL": (loanwords.without_result, _untyped, _equals),
     "COMMA": (_lambda_parameters, _untyped),
     "RPAR": (_lambda_parameters, _untyped),
     "ARROW": (_lambda_parameters,),
@@ -522,7 +468,7 @@ _HABITS = {
     "NULL": (_null_type,),
     "LSQB": (_generic_type,),
     END: (_untyped,),
-    **dict.fromkeys(_COMPARISONS, (_chain,)),
+    **dict.fromkeys(COMPARISONS, (_chain,)),
 }
 for _kind in _VALUES | {"LBRACE", "MODEL", "PROMPT", "FLOW"}:
     _HABITS[_kind] = (*_HABITS.get(_kind, ()), _missing_colon)

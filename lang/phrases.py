@@ -19,7 +19,7 @@ _OPERATORS = frozenset(
     ("EQ", "NE", "LE", "GE", "LESSTHAN", "MORETHAN", "PLUS", "STAR", "OR", "AND", "COALESCE")
 )
 _GOING_ON = frozenset(("ATTR", "LPAR", "LSQB", "QMARK"))  # they make what stands there longer
-_EXPRESSION = frozenset(("FIELD", "NOT", "TRUE"))
+_EXPRESSION = frozenset(("FIELD", "TRUE"))
 _TYPE = frozenset(("FLOW", "MODEL", "LBRACE"))
 _LONG = 32
 
