@@ -44,7 +44,7 @@ def explain(subject: str, *, heard: Heard = lambda counts: None, **settings: Any
     if number is None:
         raise UsageError(f"which record of `{file}`?", hint=f"the first is `{file}:1`")
     home, run = writer_of(file)
-    past = _past(home, run, settings, heard)
+    past = past_of(home, run, settings, heard)
     return trio.run(explain_record, past, file, number)
 
 
@@ -100,12 +100,12 @@ def _reader_of(file: Path, run: str | None, settings: Mapping[str, Any], heard: 
     for home in projects_above(file.absolute()):
         if run is not None:
             chosen = resolve_run(home, run)
-            return _past(
+            return past_of(
                 home, next(r for r in list_runs(home) if r.path == chosen), settings, heard
             )
         for each in _candidates(home):
             try:
-                past = _past(home, each, settings, heard)
+                past = past_of(home, each, settings, heard)
                 if _reads(past.frame, file):
                     return past
             except UsageError as trouble:
@@ -142,7 +142,7 @@ def _reads(frame: Frame, file: Path) -> bool:
     return False
 
 
-def _past(home: Project, run: Run, settings: Mapping[str, Any], heard: Heard) -> Past:
+def past_of(home: Project, run: Run, settings: Mapping[str, Any], heard: Heard) -> Past:
     """A run with its program as it was, and what today's user lets it do."""
     assert run.record is not None
     compiled = _compiled(home, run, run.record)

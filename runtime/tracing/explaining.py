@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from dpipe.runtime.paths import display
 from dpipe.runtime.places import real_place
 from dpipe.runtime.record import Project, Run
 from dpipe.runtime.sinks.files import PARTIAL
+from dpipe.runtime.sources.base import Source
 from dpipe.runtime.tracing.attempts import Calls
 from dpipe.runtime.tracing.facts import Explanation, Fate, RunFacts
 from dpipe.runtime.tracing.lineage import Id
@@ -225,15 +227,21 @@ class _Input(Struct, frozen=True):
     async def _unread(self, rerun: _Rerun) -> UsageError:
         """Why no row of the run came from there."""
         for index, source in rerun.replay.inputs.sources.items():
-            async for batch in source:
-                if any(self.meant(item.place) for item in batch if not isinstance(item, Leaver)):
-                    node = rerun.past.frame.program.nodes[index]
-                    assert isinstance(node, SourceNode)
-                    return self._not_wanted(node)
+            if await self._is_in(source):
+                node = rerun.past.frame.program.nodes[index]
+                assert isinstance(node, SourceNode)
+                return self._not_wanted(node)
         return UsageError(
             f"no source of `{self.past.facts.program}` has a record at `{self.shown}`",
             hint="lines are counted from 1; a record of more than one line is at its first",
         )
+
+    async def _is_in(self, source: Source) -> bool:
+        async with aclosing(aiter(source)) as batches:  # type: ignore[type-var]
+            async for batch in batches:
+                if any(self.meant(item.place) for item in batch if not isinstance(item, Leaver)):
+                    return True
+        return False
 
     def _not_wanted(self, node: SourceNode) -> UsageError:
         sample = self.past.frame.settings.sample

@@ -12,7 +12,7 @@ from dpipe.runtime.executor import Concat, Feed, Part
 from dpipe.runtime.stages.base import Outlet, Step, Task, Unwanted
 from dpipe.runtime.stages.learning import Learning
 from dpipe.runtime.tracing.marks import MarkedKey
-from dpipe.runtime.tracing.watching import Originals, Trace, Watcher, seen, watched, watcher_of
+from dpipe.runtime.tracing.watching import LookedAt, Originals, Trace, Watched, Watcher, watcher_of
 from dpipe.runtime.values import Batch
 
 
@@ -56,8 +56,8 @@ class TracedTask:
         self, rows: AsyncIterator[Batch], out: Outlet, others: Mapping[str, AsyncIterator[Batch]]
     ) -> None:
         watcher = self._watcher
-        looked_at = {name: seen(other, watcher) for name, other in others.items()}
-        await self._task.run(watched(rows, watcher), Numbered(out, watcher), looked_at)
+        looked_at = {name: LookedAt(other, watcher) for name, other in others.items()}
+        await self._task.run(Watched(rows, watcher), Numbered(out, watcher), looked_at)
 
 
 class TracedFeed:
@@ -77,7 +77,7 @@ class TracedConcat:
         self._watcher = watcher
 
     async def run(self, lines: Sequence[AsyncIterator[Batch]], out: Outlet) -> None:
-        given = [watched(line, self._watcher) for line in lines]
+        given = [Watched(line, self._watcher) for line in lines]
         await self._concat.run(given, Numbered(out, self._watcher))  # type: ignore[arg-type]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,15 @@ class Found(Struct, frozen=True):
 async def nth(file: Path, number: int, sink: SinkNode, *, is_rejects: bool) -> Found:
     """The ``number``-th record, from 1."""
     count = 0
-    async for batch in _open(file, sink, is_rejects):
-        for read in batch:
-            if isinstance(read, Unreadable):
-                return Found(None, count, read.message)
-            assert isinstance(read, Record)
-            count += 1
-            if count == number:
-                return Found(read.values, count)
+    async with aclosing(aiter(_open(file, sink, is_rejects))) as batches:  # type: ignore[type-var]
+        async for batch in batches:
+            for read in batch:
+                if isinstance(read, Unreadable):
+                    return Found(None, count, read.message)
+                assert isinstance(read, Record)
+                count += 1
+                if count == number:
+                    return Found(read.values, count)
     return Found(None, count)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -56,9 +57,10 @@ class TracedSink:
         self._files: dict[tuple[tuple[str, ...], str], Path] = {}
 
     async def run(self, rows: AsyncIterator[Batch]) -> None:
-        await self._writing.run(self._each(rows))
+        async with aclosing(self._each(rows)) as each:
+            await self._writing.run(each)
 
-    async def _each(self, rows: AsyncIterator[Batch]) -> AsyncIterator[Batch]:
+    async def _each(self, rows: AsyncIterator[Batch]) -> AsyncGenerator[Batch, None]:
         async for batch in rows:
             self._watcher.given(batch)
             for item in batch:

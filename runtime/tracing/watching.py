@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -241,15 +241,26 @@ def _names(fields: graph.Arg) -> tuple[str, ...]:
     return tuple(name for name, _ in fields.entries)
 
 
-async def watched(batches: AsyncIterator[Batch], watcher: Watcher) -> AsyncIterator[Batch]:
-    async for batch in batches:
-        yield watcher.given(batch)
+class Watched:
+    """The rows that a node works on."""
+
+    def __init__(self, batches: AsyncIterator[Batch], watcher: Watcher) -> None:
+        self._batches = batches
+        self._watcher = watcher
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Batch:
+        return self._watcher.given(await anext(self._batches))
 
 
-async def seen(batches: AsyncIterator[Batch], watcher: Watcher) -> AsyncIterator[Batch]:
+class LookedAt(Watched):
     """The rows of another flow, as the node reads them."""
-    async for batch in batches:
+
+    async def __anext__(self) -> Batch:
+        batch = await anext(self._batches)
         for item in batch:
             if isinstance(item, Row):
-                watcher.looked_at(item)
-        yield batch
+                self._watcher.looked_at(item)
+        return batch
