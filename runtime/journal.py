@@ -188,7 +188,8 @@ class Journal:
         assert self.run is not None, "record before begin_run"
         now = time.time()
         entry = Recorded(attempt, self.run, outcome, message, reply, max_tokens, now, model, prompt)
-        self._used += key
+        if attempt == 0:
+            self._used += key
         chains = self._open.chains
         chains[key] = _followed(chains.get(key, []), entry)
         await self._written()
@@ -310,12 +311,16 @@ class Journal:
         self.run = None
 
     def _keep_uses(self, *, whole: bool) -> None:
-        """Note which answers this run used; one that is not whole adds to what is noted."""
+        """Note which answers this run used; one that is not whole adds to what is noted.
+
+        A key may be in it twice; what is added to again and again has each once.
+        """
         of = (self.program, self._variant)
+        keys = bytes(self._used)
         if not whole:
-            self._used += b"".join(keys for (keys,) in self._writer.rows(_USED, of))
-        once = b"".join(dict.fromkeys(stored.keys_in(self._used)))
-        self._writer.rows(_USE, (*of, self.run, time.time(), once))
+            noted = [keys for (keys,) in self._writer.rows(_USED, of)]
+            keys = b"".join(dict.fromkeys(stored.keys_in(b"".join([*noted, keys]))))
+        self._writer.rows(_USE, (*of, self.run, time.time(), keys))
 
     def _look_at_runs(self) -> None:
         rows = self._reader.rows("SELECT number, ended FROM runs")

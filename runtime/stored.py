@@ -108,10 +108,9 @@ def unseal(key: bytes, sealed: bytes) -> bytes:
     return data
 
 
-def keys_in(keys: bytes | bytearray) -> Iterator[bytes]:
+def keys_in(keys: bytes) -> Iterator[bytes]:
     """Keys that lie one after the other."""
-    whole = bytes(keys)
-    return (whole[at : at + KEY] for at in range(0, len(whole), KEY))
+    return (keys[at : at + KEY] for at in range(0, len(keys), KEY))
 
 
 def _checksum(key: bytes, data: bytes) -> bytes:
