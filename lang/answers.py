@@ -12,7 +12,7 @@ from dpipe.lang.calls import Bound, bind
 from dpipe.lang.diagnostics import Bag, Label
 from dpipe.lang.env import Env, Written
 from dpipe.lang.expressions import Expressions
-from dpipe.lang.names import Decl, not_a_choice
+from dpipe.lang.names import FEW, Decl, not_a_choice
 from dpipe.lang.signatures import Param
 from dpipe.lang.source import Span
 from dpipe.lang.stages import ANSWERERS, MODELS, OPTIONS
@@ -138,7 +138,7 @@ class Answers:
             case syntax.BadExpr():
                 return None
             case _:
-                self.bag.add("E0604", node.span, "a model is needed here")
+                self.bag.add("E0604", node.span, "a model is needed here", help=_named(node))
                 return None
         if decl is None or isinstance(decl.item, syntax.BadItem):
             return None
@@ -153,7 +153,10 @@ class Answers:
             message = f"`{name.text}` needs its members: `{name.text}([a, b])`"
             self.bag.add("E0604", name.span, message)
         else:
-            self.names.unknown("E0604", name, f"unknown model `{name.text}`", candidates)
+            known = self.names.of_kind(file, "model")[:FEW]
+            listed = ", ".join(f"`{model}`" for model in known if model != name.text)
+            help = f"there is {listed}" if listed else "an endpoint is `openai(…)` or `embedder(…)`"
+            self.names.unknown("E0604", name, f"unknown model `{name.text}`", candidates, help)
 
     def _wrong_kind(self, node: syntax.Expr, decl: Decl, message: str) -> None:
         labels = [Label(decl.name.span, "declared here")]
@@ -229,7 +232,8 @@ class Answers:
         for param in params:
             arg = bound.known.get(param.name)
             if arg is None and param.required:
-                self.bag.add("E0507", call.args_span, f"a model needs its `{param.name}`")
+                if not bound.wrong:
+                    self.bag.add("E0507", call.args_span, f"a model needs its `{param.name}`")
             elif arg is not None:
                 options[param.name] = self._option(param, arg.value, env)
         return options
@@ -298,6 +302,10 @@ class Answers:
 
     def _topology(self, name: str, node: syntax.Call, env: Env, result: Type) -> Given:
         params = ANSWERERS[name].params
+        if (listed := _unlisted(node)) is not None:
+            message, help = f"`{name}` takes its models as a list", f"write `{name}({listed})`"
+            self.bag.add("E0507", node.args_span, message, help=help)
+            return Given(None, UNKNOWN)
         bound = bind(self.bag, node, f"`{name}`", params)
         members = self._members(name, bound, node, env, result)
         constants = {
@@ -460,6 +468,29 @@ class Answers:
             return None
         found = self.expressions.function(arg.value, env, result, gives, f"`{name}:`")
         return found.expr if isinstance(found.expr, graph.Lambda) else None
+
+
+def _unlisted(node: syntax.Call) -> str | None:
+    """The list that several models without a label should be."""
+    members = [arg.value for arg in node.args if arg.label is None]
+    names = [member.text for member in members if isinstance(member, syntax.NameRef)]
+    if not names or len(names) != len(members):
+        return None
+    more = ", …" if len(node.args) > len(members) else ""
+    return f"[{', '.join(names)}]{more}"
+
+
+def _named(node: syntax.Expr) -> str | None:
+    """How what stands in the place of a model would be written."""
+    match node:
+        case syntax.StringExpr(constant=str() as text) if text.isidentifier():
+            return f"name a declared model, without quotes: `{text}`"
+        case syntax.StringExpr():
+            return "declare it, `model gen = openai(…)`, and write `gen`"
+        case syntax.ListExpr():
+            return "say what becomes of their answers, as `vote([a, b])` or `all([a, b])`"
+        case _:
+            return None
 
 
 def _constant(bound: Bound, name: str) -> str | None:

@@ -16,7 +16,17 @@ from dpipe.lang.rows import NOWHERE
 from dpipe.lang.signatures import Arrow, Method, Param
 from dpipe.lang.source import Span
 from dpipe.lang.stages import Stage
-from dpipe.lang.types import KEY_ONLY, OPEN_ROW, UNKNOWN, List, Record, Type, holds_secret
+from dpipe.lang.types import (
+    KEY_ONLY,
+    OPEN_ROW,
+    SHARE,
+    UNKNOWN,
+    List,
+    Record,
+    Type,
+    fits,
+    holds_secret,
+)
 
 if TYPE_CHECKING:
     from dpipe.lang.flows import Flows
@@ -321,7 +331,7 @@ class BoundStage:
             self.bag.add("E0507", self.call.args_span, message, help=help)
         self.args[param.name] = graph.Fields(tuple((k, v[0]) for k, v in entries.items()))
         self._labelled[param.name] = [(name, type) for name, (_, type) in entries.items()]
-        if constant:
+        if constant and all(fits(of, SHARE) for _, of in entries.values()):
             self._sum_to_one(entries)
 
     def _entry(self, param: Param, arg: syntax.Arg, env: Env) -> Typed:

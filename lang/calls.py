@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dpipe.lang import graph, syntax
-from dpipe.lang.diagnostics import Bag, Label
+from dpipe.lang.diagnostics import Bag, Edit, Fix, Label
 from dpipe.lang.env import Env, Typed
 from dpipe.lang.functions import FUNCTIONS, SYNONYMS
 from dpipe.lang.modules import python_file, python_options, python_target
@@ -86,8 +86,14 @@ def bind(
             _unknown_label(bag, arg.label, what, [param.name for param in params])
         else:
             bound.wrong = True
-            _too_many(bag, arg, what, params)
+            _too_many(bag, arg, what, _open(params, call))
     return bound
+
+
+def _open(params: Sequence[Param], call: syntax.Call) -> list[Param]:
+    """The parameters that no argument of the call names."""
+    labels = {arg.label.text for arg in call.args if arg.label is not None}
+    return [param for param in params if param.name not in labels]
 
 
 def _takes_rest(param: Param) -> bool:
@@ -96,21 +102,41 @@ def _takes_rest(param: Param) -> bool:
 
 def _unknown_label(bag: Bag, label: syntax.Name, what: str, known: list[str]) -> None:
     shown = ", ".join(f"`{name}:`" for name in known)
-    misspelt(
-        bag,
-        "E0506",
-        label.span,
-        label.text,
-        f"{what} has no argument `{label.text}:`",
-        known,
-        f"it takes {shown}" if known else "it takes no arguments",
-    )
+    help = f"it takes {shown}" if known else "it takes no arguments"
+    message = f"{what} has no argument `{label.text}:`"
+    if what == "`ask`" and label.text in _SAMPLING:
+        help = f"options are the model's: `using: my_model({label.text}: …)`"
+    meant = _LABELS.get(label.text)
+    if meant is None or meant not in known:
+        misspelt(bag, "E0506", label.span, label.text, message, known, help)
+        return
+    help, fix = f"write `{meant}:`", Fix(f"write `{meant}`", (Edit(label.span, meant),))
+    bag.add("E0506", label.span, message, help=help, fixes=[fix], suggestions=[meant])
+
+
+_LABELS = {
+    "api_key": "key",
+    "base_url": "url",
+    "descending": "desc",
+    "endpoint": "url",
+    "into": "as",
+    "max_concurrency": "concurrency",
+    "model": "using",
+    "name": "as",
+    "output": "as",
+    "reverse": "desc",
+}
+"""What other tools call some arguments."""
+
+_SAMPLING = {"temperature", "top_p", "top_k", "min_p", "max_tokens", "stop", "seed", "body"}
 
 
 def _too_many(bag: Bag, arg: syntax.Arg, what: str, params: Sequence[Param]) -> None:
     if isinstance(arg.value, syntax.BadExpr):
         return
-    labels = [f"`{param.name}:`" for param in params if not param.positional]
+    rest = [param for param in params if not param.positional]
+    needed = [param for param in rest if param.required]
+    labels = [f"`{param.name}:`" for param in needed or rest]
     least = sum(param.positional for param in params)
     bag.add(
         "E0506",

@@ -193,6 +193,11 @@ def _comparable(one: Type, two: Type, *, ordered: bool) -> bool:
 def _compare_help(left: Typed, right: Typed, expressions: Expressions) -> str | None:
     """The edit that makes a text and a number, or json and either, comparable."""
     for one, other in ((left, right), (right, left)):
+        if isinstance(record := required(one.type), Record) and record.fields:
+            kind = Int | Float if _is_number(other.type) else Str | Enum
+            of_kind = [f.name for f in record.fields if isinstance(required(f.type), kind)]
+            name = (of_kind or record.names())[0]
+            return f"read one of its fields: `{expressions.text(one.span)}.{name}`"
         if isinstance(required(one.type), Json):
             return "convert the json first: `float(x)`, `int(x)` or `str(x)`"
         if _is_number(one.type) and isinstance(required(other.type), Str | Enum):

@@ -13,6 +13,7 @@ from dpipe.lang import graph, syntax
 from dpipe.lang.calls import Calls
 from dpipe.lang.diagnostics import Edit, Fix, Label
 from dpipe.lang.env import Env, Facts, Path, Typed, facts_when, path_of
+from dpipe.lang.functions import FUNCTIONS, SYNONYMS
 from dpipe.lang.names import Decl, Names, misspelt
 from dpipe.lang.operators import Operators, literal_type
 from dpipe.lang.source import Span
@@ -46,6 +47,7 @@ from dpipe.lang.types import (
     required,
     show_found,
     show_short,
+    show_wanted,
     widen,
     without_ranges,
 )
@@ -102,7 +104,9 @@ class Expressions:
         elif isinstance(wanted, Enum) and isinstance(found.type, Enum):
             self.operators.comparisons.not_members(found, wanted)
         else:
-            needed = "a record" if _is_plain_record(wanted, found.type) else show_short(wanted)
+            needed = show_wanted(wanted, found.type)
+            if _is_plain_record(wanted, found.type):
+                needed = "a record"
             self.bag.add(
                 code,
                 found.span,
@@ -285,6 +289,16 @@ class Expressions:
                 fixes=[Fix(f"write `{field}`", (Edit(node.span, field),))],
             )
             return
+        if (written := _LITERALS.get(node.text)) is not None:
+            fix = Fix(f"write `{written}`", (Edit(node.span, written),), safe=True)
+            message = f"unknown name `{node.text}`"
+            self.bag.add("E0201", node.span, message, help=f"write `{written}`", fixes=[fix])
+            return
+        figure = env.aggregates is not None and self.names.built_in(node.text, "metric")
+        if node.text in FUNCTIONS or figure:
+            message = f"`{node.text}` is a function, not a value"
+            self.bag.add("E0201", node.span, message, help=f"call it: `{node.text}(…)`")
+            return
         candidates = [*env.locals, *self.names.of_kind(env.file, "param")]
         fields = env.row.names() if env.row is not None and not env.prompt else []
         field, help = nearest(node.text, fields), None
@@ -371,15 +385,22 @@ class Expressions:
             case Unknown():
                 pass
             case List():
-                self.bag.add(
-                    code,
-                    name.span,
-                    f"a list has no field `{name.text}`",
-                    help=f"of each element: `map(xs, x -> x.{name.text})`; of one: `first(xs)`",
-                )
+                help = f"of each element: `map(xs, x -> x.{name.text})`; of one: `first(xs)`"
+                message = f"a list has no field `{name.text}`"
+                self.bag.add(code, name.span, message, help=self._called(name, of) or help)
             case _:
-                self.bag.add(code, name.span, f"{show_short(inner)} has no field `{name.text}`")
+                message = f"{show_short(inner)} has no field `{name.text}`"
+                self.bag.add(code, name.span, message, help=self._called(name, of))
         return Typed(expr, UNKNOWN, span)
+
+    def _called(self, name: syntax.Name, of: Typed) -> str | None:
+        """A function that is read like a field."""
+        function = name.text if name.text in FUNCTIONS else SYNONYMS.get(name.text)
+        path = path_of(of.expr)
+        if function is None:
+            return None
+        value = self.text(of.span) if path is None else ".".join(path).replace("..", ".")
+        return f"it is a function: `{function}({value})`"
 
     # -- text ------------------------------------------------------------------------------------
 
@@ -496,6 +517,17 @@ class Expressions:
             fields[name] = Field(name, value.type)
             entries.append((name, value.expr))
         return Typed(graph.RecordOf(tuple(entries)), Record(tuple(fields.values())), node.span)
+
+
+_LITERALS = {
+    "False": "false",
+    "NULL": "null",
+    "None": "null",
+    "True": "true",
+    "nil": "null",
+    "undefined": "null",
+}
+"""How other languages write what is a word here too."""
 
 
 def _value_around(figure: syntax.Expr, node: syntax.Expr) -> syntax.Expr:

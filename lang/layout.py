@@ -22,6 +22,14 @@ DECLARING = frozenset(
     )
 )  # fmt: skip
 _WORDS = sorted(kind.lower() for kind in DECLARING)
+_FOREIGN = {
+    **dict.fromkeys(("let", "const", "var", "val"), "a constant is `param x: int = 3`"),
+    **dict.fromkeys(("fn", "func", "function"), "a function is `def f(x: int) -> int = x + 1`"),
+    **dict.fromkeys(("class", "struct", "record"), "a record is `type T = { name: str }`"),
+    **dict.fromkeys(("from", "use", "include"), "a module is imported by `import std.text`"),
+    "enum": 'an enum is `type E = "a" | "b"`',
+}
+"""What other languages begin a declaration with."""
 _JOINING = frozenset(
     ("VBAR", "LBRACE", "ARROW", "EQUAL", "AND", "OR", "IN", "PLUS", "MINUS", "STAR", "SLASH")
 )
@@ -167,8 +175,8 @@ def _declaration(run: list[Token], source: Source, bag: Bag) -> list[Token]:
     found = nearest(first.text, _WORDS) if first.type in ("NAME", "KEY") else None
     if found is None:
         assigned = bool(rest) and rest[0].type == "EQUAL"
-        keyword_help = f"start it with a keyword, as in `flow {first.text} = …`"
-        bag.add("E0114", span, message, help=keyword_help if assigned else None)
+        help = f"start it with a keyword, as in `flow {first.text} = …`" if assigned else None
+        bag.add("E0114", span, message, help=_FOREIGN.get(first.text, help))
         return []
     fix = Fix(f"replace with `{found}`", (Edit(span, found),))
     message += f"; did you mean `{found}`?"

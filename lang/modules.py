@@ -162,10 +162,7 @@ class _Loader:
             "E0202",
             item.path_span,
             f"no module `{dotted}`",
-            help=f"did you mean `{near}`?"
-            if near
-            else "a file of yours is imported by its path: "
-            f'`import "./{item.name.text}.dpipe" as {item.name.text}`',
+            help=f"did you mean `{near}`?" if near else _instead(item, dotted, known),
             suggestions=[near] if near else [],
             fixes=fixes,
         )
@@ -217,3 +214,12 @@ def load_program(
     return Program(
         file, loader.sources, loader.modules, loader.imports, loader.python, loader.pieces
     )
+
+
+def _instead(item: syntax.Import, dotted: str, known: list[str]) -> str:
+    """What an import of no module may mean: a name of one, or a file."""
+    module, _, name = dotted.rpartition(".")
+    if module in known:
+        return f"import `{module}` and write `{module.rpartition('.')[2]}.{name}`"
+    name = item.name.text
+    return f'a file of yours is imported by its path: `import "./{name}.dpipe" as {name}`'

@@ -69,8 +69,23 @@ class Operators:
     def _logic(self, node: syntax.Binary, env: Env) -> Typed:
         left = self.expressions.expect(node.left, env, BOOL, f"`{node.op}`")
         known = facts_when(left.expr, self.expressions.places, node.op == "and")
+        if (whole := self._half(node)) is not None:
+            help = f"each side is a whole comparison: `{whole}`"
+            message = f"`{node.op}` needs bool, found a value alone"
+            self.bag.add("E0303", node.right.span, message, help=help)
+            return Typed(graph.Binary(node.op, left.expr, left.expr), BOOL, node.span)
         right = self.expressions.expect(node.right, env.knowing(known), BOOL, f"`{node.op}`")
         return Typed(graph.Binary(node.op, left.expr, right.expr), BOOL, node.span)
+
+    def _half(self, node: syntax.Binary) -> str | None:
+        """`.x == "a" or "b"`: the comparison that the right side is half of."""
+        left, right, text = node.left, node.right, self.expressions.text
+        if not isinstance(left, syntax.Binary) or left.op not in ("==", "!="):
+            return None
+        number = isinstance(right, syntax.Literal) and type(right.value) in (int, float)
+        if not number and not isinstance(right, syntax.StringExpr):
+            return None
+        return f"{text(left.left.span)} {left.op} {text(right.span)}"
 
     def _coalesce(self, node: syntax.Binary, env: Env) -> Typed:
         left, right = self.expressions.of(node.left, env), self.expressions.of(node.right, env)

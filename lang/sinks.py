@@ -70,7 +70,7 @@ class Sinks:
             self.bag.add(
                 "E0505",
                 item.name.span,
-                f"sink `{item.name.text}` says not what writes its rows",
+                f"sink `{item.name.text}` has no writer",
                 help='end it with a writer, as `| jsonl("out.jsonl")`',
             )
             return

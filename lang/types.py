@@ -480,6 +480,12 @@ def show_found(found: Type, wanted: Type) -> str:
     return show_short(found if fits(plain, without_ranges(wanted)) else plain)
 
 
+def show_wanted(wanted: Type, found: Type) -> str:
+    """What is needed; its ranges only where one is why ``found`` does not fit."""
+    plain = without_ranges(wanted)
+    return show_short(wanted if fits(without_ranges(found), plain) else plain)
+
+
 def quote(text: str) -> str:
     """A text as a string of the language."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -200,9 +200,10 @@ class Types:
 
     def _unknown(self, file: str, name: syntax.Name) -> None:
         candidates = [*SCALARS, *self.names.of_kind(file, "type")]
-        other = {"string": "str", "number": "float", "boolean": "bool", "integer": "int"}
-        near = other.get(name.text.lower())
-        help = f"text is `{near}` here" if near == "str" else f"write `{near}`" if near else None
+        near = _FOREIGN.get(name.text.lower())
+        help = f"text is `{near}` here" if near == "str" else f"write {near}" if near else None
+        if near and near.isidentifier() and near != "str":
+            help = f"write `{near}`"
         self.names.unknown(
             "E0205", name, f"unknown type `{name.text}`", [] if near else candidates, help
         )
@@ -245,3 +246,24 @@ class Types:
         if isinstance(low, int) and isinstance(high, int):
             return Int(low, high)
         return Float(float(low), float(high))
+
+
+_LIST = "what its elements are in brackets, as `[str]`"
+_FIELDS = "its fields, as `{ name: str }`, or `json` for whatever JSON can hold"
+_FOREIGN = {
+    "any": "json",
+    "array": _LIST,
+    "boolean": "bool",
+    "date": "str",
+    "datetime": "str",
+    "dict": _FIELDS,
+    "double": "float",
+    "integer": "int",
+    "list": _LIST,
+    "map": _FIELDS,
+    "number": "float",
+    "object": _FIELDS,
+    "string": "str",
+    "text": "str",
+}
+"""What the types of other languages are here."""
