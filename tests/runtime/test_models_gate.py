@@ -12,6 +12,9 @@ import trio
 from trio.testing import MockClock
 
 from dpipe.lang.types import STR
+from dpipe.runtime.models import endpoint
+from dpipe.runtime.models.connection import Answer
+from dpipe.runtime.models.endpoint import Spread
 from dpipe.runtime.models.gate import ATTEMPTS, CallEnded, Gate, GatedModel, ignore
 from dpipe.runtime.models.options import ModelOptions, read_options
 from dpipe.runtime.models.protocol import (
@@ -22,6 +25,7 @@ from dpipe.runtime.models.protocol import (
     Unavailable,
     Usage,
 )
+from dpipe.runtime.models.statuses import Who
 
 REQUEST = Request((Message("user", "hello"),), None, STR, {})
 
@@ -395,3 +399,230 @@ def test_its_trouble_is_told_until_it_answers() -> None:
     model = gated(endpoint, note)
     ask(model, 1)
     assert told == [("broken", 1), ("busy", 2), ("broken", 3), None]
+
+
+# -- what single clauses hold --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("status", "least"), [(503, 8), (529, 8), (500, 16), (502, 16)])
+def test_an_overloaded_endpoint_halves_the_places_and_a_broken_one_does_not(
+    status: int, least: int
+) -> None:
+    trouble = Unavailable("no", kind="server", status=status)
+    endpoint = Endpoint(troubles=[trouble if number % 4 else None for number in range(12)])
+    events: list[CallEnded] = []
+    ask(gated(endpoint, events.append, concurrency=16), 32)
+    assert min(event.limit for event in events) == least
+
+
+def test_calls_that_failed_together_do_not_come_back_together() -> None:
+    endpoint = Endpoint(seconds=0.0, troubles=[broken() for _ in range(4)])
+    ask(gated(endpoint, concurrency=4), 4)
+    assert endpoint.starts[:4] == [0.0] * 4
+    assert len(set(endpoint.starts[4:])) == 4
+
+
+def test_busy_answers_between_count_for_none_of_the_ten_tries() -> None:
+    troubles = [busy() if number % 3 else broken() for number in range(27)]
+    endpoint = Endpoint(troubles=troubles)
+    assert sum(trouble.kind != "rate" for trouble in troubles) == ATTEMPTS - 1
+    ask(gated(endpoint), 1)
+    assert len(endpoint.starts) == 28
+
+
+def test_the_rate_is_no_credit_for_a_time_without_calls() -> None:
+    endpoint = Endpoint(seconds=0.0)
+    model = gated(endpoint, concurrency=50, rpm=60)
+
+    async def main() -> None:
+        await trio.sleep(3600)
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(model.complete, REQUEST)
+
+    run(main)
+    assert endpoint.starts == [3600.0 + at for at in range(5)]
+
+
+@pytest.mark.parametrize("rate", [{"rpm": 60}, {"tpm": 60 * 30}])
+def test_all_stages_that_ask_a_model_share_its_rate_and_its_places(rate: dict[str, int]) -> None:
+    endpoint = Endpoint(seconds=0.0)
+    model = gated(endpoint, concurrency=2, **rate)
+
+    async def stage() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(10):
+                nursery.start_soon(model.complete, REQUEST)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(stage)
+
+    # what is guessed of the first calls is paid back by the later ones
+    assert run(main) == pytest.approx(29.0, abs=12.0)
+    assert endpoint.most <= 2
+
+
+def test_a_model_that_does_not_answer_holds_up_no_row_of_another() -> None:
+    down, well = Down(0, inf), Endpoint(seconds=1.0)
+    models = [gated(down, concurrency=4), gated(well, concurrency=4)]
+    ended: list[float] = []
+
+    async def row(model: GatedModel) -> None:
+        try:
+            await model.complete(REQUEST)
+            ended.append(trio.current_time())
+        except Unavailable:
+            pass
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(40):
+                for model in models:
+                    nursery.start_soon(row, model)
+
+    run(main)
+    assert (len(ended), max(ended)) == (40, pytest.approx(10.0, abs=4.0))
+    assert models[1].gate.outage.trouble is None
+
+
+def test_a_model_that_came_back_is_given_its_ten_tries_again() -> None:
+    endpoint = Down(0, 200)
+    model = gated(endpoint)
+
+    async def main() -> None:
+        while trio.current_time() < 230:
+            try:
+                await model.complete(REQUEST)
+            except Unavailable:
+                await trio.sleep(1.0)
+        endpoint.troubles = iter([broken() for _ in range(ATTEMPTS - 1)])
+        await model.complete(REQUEST)
+
+    run(main)
+
+
+# -- several addresses ---------------------------------------------------------------------------
+
+
+class Road:
+    """A way to an address that takes ``seconds``, and fails while ``trouble`` says how."""
+
+    def __init__(self, seconds: float = 1.0) -> None:
+        self.seconds = seconds
+        self.status = 200
+        self.starts: list[float] = []
+
+    async def post(self, path: str, body: bytes) -> Answer:
+        self.starts.append(trio.current_time())
+        await trio.sleep(self.seconds)
+        said = b'{"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}'
+        return Answer(self.status, {}, said if self.status == 200 else b"{}")
+
+    async def get(self, path: str) -> Answer:
+        raise AssertionError
+
+    async def aclose(self) -> None: ...
+
+
+class Spreading:
+    """A model behind its gate, over addresses that are ``roads``."""
+
+    name = scope = "spread"
+
+    def __init__(self, *roads: Road, timeout: float = 60.0, concurrency: int = 4) -> None:
+        self.spread = Spread(
+            [
+                endpoint.Endpoint(Who("m", "m", f"http://{at}/v1", None), lambda r=r: r, timeout)
+                for at, r in enumerate(roads)
+            ]
+        )
+        options = ModelOptions.model_validate({"url": "http://x", "concurrency": concurrency})
+        self.gated = GatedModel(self, Gate("m", options))
+
+    async def complete(self, request: Request) -> Reply:
+        return await self.spread.ask(lambda one: one.complete(request, {}))
+
+    async def aclose(self) -> None: ...
+
+
+def test_a_time_out_begins_with_the_call_and_not_in_the_queue() -> None:
+    road = Road(seconds=1.0)
+    model = Spreading(road, timeout=1.5, concurrency=1)
+    assert ask(model.gated, 20) == pytest.approx(20.0)
+    assert len(road.starts) == 20
+
+
+def test_an_attempt_that_hangs_is_timed_out_by_itself() -> None:
+    road = Road(seconds=100.0)
+    model = Spreading(road, timeout=2.0, concurrency=1)
+
+    async def mend() -> None:
+        await trio.sleep(3.0)
+        road.seconds = 1.0
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(mend)
+            await model.gated.complete(REQUEST)
+
+    run(main)
+    assert road.starts[0] == 0.0
+    assert 2.25 <= road.starts[1] <= 2.5
+
+
+def test_a_slower_address_is_given_less() -> None:
+    fast, slow = Road(1.0), Road(3.0)
+    ask(Spreading(fast, slow, concurrency=8).gated, 400)
+    assert len(fast.starts) == pytest.approx(300, abs=12)
+
+
+def test_an_address_that_is_sick_is_left_alone_and_taken_back() -> None:
+    sick, well = Road(0.5), Road(0.5)
+    model = Spreading(sick, well)
+    told: list[tuple[str, ...]] = []
+
+    async def watch() -> None:
+        sick.status = 500
+        await trio.sleep(60)
+        told.append(model.spread.resting)
+        sick.status = 200
+        await trio.sleep(60)
+        told.append(model.spread.resting)
+
+    async def rows() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(asking)
+
+    async def asking() -> None:
+        while trio.current_time() < 120:
+            await model.gated.complete(REQUEST)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch)
+            nursery.start_soon(rows)
+
+    run(main)
+    assert told == [("http://0/v1",), ()]
+    assert len([at for at in sick.starts if at < 60]) <= 14
+    assert len([at for at in sick.starts if at > 80]) > 100
+    assert model.gated.gate.outage.trouble is None
+
+
+def test_an_address_that_is_busy_is_not_left_alone() -> None:
+    turned, well = Road(0.5), Road(0.5)
+    model = Spreading(turned, well)
+    turned.status = 429
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(model.gated.complete, REQUEST)
+            await trio.sleep(20)
+            assert model.spread.resting == ()
+            turned.status = 200
+
+    run(main)
