@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dpipe.runtime import stored
 from dpipe.runtime.database import Database
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.record import Project
+
+_AT_ONCE = 50_000 * stored.KEY
 
 _LAST_RUNS = "SELECT program, max(number) FROM runs GROUP BY program"
 _LAST_NOTED = "SELECT program, max(run) FROM uses GROUP BY program"
@@ -26,15 +26,13 @@ def gather_used(project: Project, database: Database, since: float = 0.0) -> Non
     for program in (*programs, ""):
         query = "SELECT keys FROM uses WHERE program = ? AND at >= ?"
         for (keys,) in database.each(query, (program, since)):
-            database.many("INSERT OR IGNORE INTO used VALUES (?)", _rows(keys))
+            for at in range(0, len(keys), _AT_ONCE):
+                some = sorted(stored.keys_in(keys[at : at + _AT_ONCE]))
+                database.many("INSERT OR IGNORE INTO used VALUES (?)", ((key,) for key in some))
 
 
 def is_there(project: Project, program: str) -> bool:
     return (project.root / program).is_file()
-
-
-def _rows(keys: bytes) -> Iterator[tuple[bytes]]:
-    return ((key,) for key in sorted(stored.keys_in(keys)))
 
 
 def _programs(database: Database) -> list[str]:
