@@ -55,6 +55,7 @@ class Endpoints:
         self.described: dict[str, Any] = {}
         self._expressions = expressions
         self._meters: dict[str, Meter] = {}
+        replaced = set(_replaced(program.nodes))
         for name in used:
             declared = program.models[name]
             options = _options(declared, expressions)
@@ -68,6 +69,7 @@ class Endpoints:
                 on_call=meter,
                 budget=budget,
                 seed=seed,
+                needed=name not in replaced,
             )
             self.models[name] = model
             if isinstance(model, GatedModel):
@@ -121,14 +123,26 @@ def _options(declared: graph.ModelDef, expressions: Expressions) -> dict[str, An
     return options
 
 
+def _replaced(value: Any) -> Iterator[str]:
+    """The models in whose place another answers: the members of each ``fallback``."""
+    if isinstance(value, graph.Fallback):
+        yield from models_in(value)
+    else:
+        for part in _parts(value):
+            yield from _replaced(part)
+
+
 def models_in(value: Any) -> Iterator[str]:
     """The names of the models that a node, or a part of one, asks."""
     if isinstance(value, graph.One):
         yield value.model
+    for part in _parts(value):
+        yield from models_in(part)
+
+
+def _parts(value: Any) -> Iterable[Any]:
     if isinstance(value, Struct):
-        value = [getattr(value, name) for name in value.__struct_fields__]
-    elif isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for part in value:
-            yield from models_in(part)
+        return (getattr(value, name) for name in value.__struct_fields__)
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()

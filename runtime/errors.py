@@ -30,6 +30,10 @@ class EndpointRefused(UsageError):
     """An endpoint that will answer nobody: a wrong key, a model that it does not have."""
 
 
+class NoSuchModel(EndpointRefused):
+    """An endpoint has not got the model that it is asked for."""
+
+
 class NoValue(Exception):
     """An expression without a value on this row (division by zero, first of an empty list)."""
 

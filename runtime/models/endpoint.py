@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import trio
 from msgspec.structs import replace
 
 from dpipe.lang.types import Type
+from dpipe.runtime.errors import EndpointRefused, NoSuchModel
 from dpipe.runtime.models import wire
 from dpipe.runtime.models.breaker import Breaker
 from dpipe.runtime.models.connection import Answer
 from dpipe.runtime.models.embedding import Embedded
-from dpipe.runtime.models.protocol import Reply, Request, Unavailable
+from dpipe.runtime.models.packed import NotSpoken
+from dpipe.runtime.models.protocol import Reply, Request, Unavailable, Unreachable
 from dpipe.runtime.models.redaction import Redaction
 from dpipe.runtime.models.statuses import Who, blames_schema, is_filtered, raise_for
 from dpipe.runtime.models.transport import Road
 
 T = TypeVar("T")
 
+_LOOK = 5.0
+"""Seconds for an endpoint to say which models it has."""
+_SHOWN = 5
+
 
 class Endpoint:
     """One url of a model, and what was learnt about it.
 
-    The road is opened by the first call. ``_structured`` remembers, per result type, whether
-    structured output is taken there.
+    The road is opened by the first call. ``nobody`` is why no connection came about, while none
+    ever has. ``_structured`` remembers, per result type, whether structured output is taken there.
     """
 
     def __init__(self, who: Who, open_road: Callable[[], Road], timeout: float) -> None:
         self.in_flight = 0
         self.breaker = Breaker()
+        self.nobody: Unreachable | None = None
+        self._answers = False
         self._who = who
         self._open_road = open_road
         self._opened: Road | None = None
@@ -42,6 +51,25 @@ class Endpoint:
     def place(self) -> str:
         """Its address, without what may be secret in it."""
         return self._who.place
+
+    @property
+    def name(self) -> str:
+        """The model's name in the program."""
+        return self._who.name
+
+    @property
+    def id(self) -> str:
+        return self._who.id
+
+    async def listed(self) -> list[str]:
+        """The ids of the models that it has; none where it does not say so at once."""
+        with trio.move_on_after(_LOOK):
+            try:
+                answer = self._without_key(await self._road.get(wire.MODELS))
+            except (Unavailable, EndpointRefused, NotSpoken):
+                return []
+            return wire.ids_of(answer.body) if answer.status == 200 else []
+        return []
 
     async def complete(self, request: Request, extra: Mapping[str, Any]) -> Reply:
         structured = self._structured.get(request.result, True)
@@ -105,20 +133,32 @@ class Endpoint:
         self.in_flight += 1
         try:
             with trio.CancelScope(relative_deadline=self._timeout):
-                return self._without_key(await road.post(path, body))
+                return self._without_key(await self._reached(road.post(path, body)))
         finally:
             self.in_flight -= 1
         raise Unavailable(f"no answer within {self._timeout:g} s", kind="timeout")
+
+    async def _reached(self, call: Awaitable[Answer]) -> Answer:
+        try:
+            answer = await call
+        except Unreachable as error:
+            self.nobody = None if self._answers else error
+            raise
+        self._answers, self.nobody = True, None
+        return answer
 
 
 class Spread:
     """The urls of one model. A call goes to the one with the least to do.
 
-    One that fails is left alone for a while, and then tried with one call now and then.
+    One that fails is left alone for a while, and then tried with one call now and then. Of a model
+    that is ``needed`` one must be there: where none has ever been reached, a call raises
+    ``EndpointRefused``.
     """
 
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], *, needed: bool = False) -> None:
         self.endpoints = endpoints
+        self._needed = needed
 
     @property
     def resting(self) -> tuple[str, ...]:
@@ -133,6 +173,10 @@ class Spread:
         except Unavailable as error:
             if error.kind != "rate":
                 endpoint.breaker.failed()
+            self._see_that_one_is_there()
+            raise
+        except NoSuchModel as refused:
+            refused.hint = _instead(endpoint.id, await endpoint.listed()) or refused.hint
             raise
         endpoint.breaker.answered()
         return result
@@ -141,6 +185,15 @@ class Spread:
         for endpoint in self.endpoints:
             await endpoint.aclose()
 
+    def _see_that_one_is_there(self) -> None:
+        nobody = [one.nobody.message for one in self.endpoints if one.nobody is not None]
+        if self._needed and len(nobody) == len(self.endpoints):
+            raise EndpointRefused(
+                f"model `{self.endpoints[0].name}`: {'; '.join(nobody)}",
+                code="P0004",
+                hint="start the server, or write its address in `url:`; what was answered is kept",
+            )
+
     def _chosen(self) -> Endpoint:
         for endpoint in self.endpoints:
             if endpoint.breaker.is_due:
@@ -148,3 +201,12 @@ class Spread:
                 return endpoint
         well = [endpoint for endpoint in self.endpoints if not endpoint.breaker.is_open]
         return min(well or self.endpoints, key=lambda endpoint: endpoint.in_flight)
+
+
+def _instead(id: str, listed: Sequence[str]) -> str | None:
+    """What may have been meant, of what an endpoint has."""
+    if near := get_close_matches(id, listed, n=1):
+        return f"did you mean `{near[0]}`?"
+    shown = ", ".join(f"`{one}`" for one in listed[:_SHOWN])
+    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    return f"it has {shown}{more}" if listed else None

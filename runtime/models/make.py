@@ -27,10 +27,12 @@ def make_model(
     on_call: OnCall = ignore,
     budget: Budget | None = None,
     seed: int = 0,
+    needed: bool = False,
 ) -> GatedModel | GatedEmbedder:
     """The model ``name``; ``kind`` is ``openai`` or ``embedder``, options are evaluated.
 
     Raises ``UsageError`` for options that cannot be. ``seed`` spreads the waits after trouble.
+    A model that is ``needed`` stops the run where it cannot be reached at all.
     """
     read = read_options(name, options)
     if budget is not None and budget.max_cost is not None:
@@ -38,9 +40,9 @@ def make_model(
     gate = Gate(name, read, on_call=on_call, budget=budget, seed=seed)
     match kind:
         case "openai":
-            return GatedModel(_model(name, id, read), gate)
+            return GatedModel(_model(name, id, read, needed), gate)
         case "embedder":
-            return GatedEmbedder(_embedder(name, id, read), gate)
+            return GatedEmbedder(_embedder(name, id, read, needed), gate)
         case _:
             raise UsageError(f"model `{name}`: `{kind}` is not built yet")
 
@@ -54,17 +56,17 @@ def _check_price(name: str, options: ModelOptions) -> None:
         )
 
 
-def _model(name: str, id: str, options: ModelOptions) -> Model:
+def _model(name: str, id: str, options: ModelOptions, needed: bool) -> Model:
     match options.scheme:
         case "simulated":
             return SimulatedModel(name, id)
         case "scripted":
             return ScriptedModel(name, id, read_script(options.url[0].removeprefix("scripted:")))
         case _:
-            return openai_model(name, id, options)
+            return openai_model(name, id, options, needed=needed)
 
 
-def _embedder(name: str, id: str, options: ModelOptions) -> CountingEmbedder:
+def _embedder(name: str, id: str, options: ModelOptions, needed: bool) -> CountingEmbedder:
     if options.scheme in _STAND_INS:
         return SimulatedEmbedder(name, id)
-    return openai_embedder(name, id, options)
+    return openai_embedder(name, id, options, needed=needed)

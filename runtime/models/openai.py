@@ -18,14 +18,18 @@ from dpipe.runtime.models.transport import Road
 from dpipe.runtime.secrets import Secret
 
 
-def openai_model(name: str, id: str, options: ModelOptions) -> OpenAIModel:
-    """The model behind ``url:``, without a gate."""
-    return OpenAIModel(name, id, options, Spread(_endpoints(name, id, options)))
+def openai_model(name: str, id: str, options: ModelOptions, *, needed: bool = False) -> OpenAIModel:
+    """The model behind ``url:``, without a gate; ``needed`` as of ``Spread``."""
+    spread = Spread(_endpoints(name, id, options), needed=needed)
+    return OpenAIModel(name, id, options, spread)
 
 
-def openai_embedder(name: str, id: str, options: ModelOptions) -> OpenAIEmbedder:
-    """The embedder behind ``url:``, without a gate."""
-    return OpenAIEmbedder(name, id, options, Spread(_endpoints(name, id, options)))
+def openai_embedder(
+    name: str, id: str, options: ModelOptions, *, needed: bool = False
+) -> OpenAIEmbedder:
+    """The embedder behind ``url:``, without a gate; ``needed`` as of ``Spread``."""
+    spread = Spread(_endpoints(name, id, options), needed=needed)
+    return OpenAIEmbedder(name, id, options, spread)
 
 
 class OpenAIModel:

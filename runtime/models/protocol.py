@@ -84,6 +84,13 @@ class Unavailable(Exception):
         self.retry_after = retry_after
 
 
+class Unreachable(Unavailable):
+    """No connection came about, so nothing was asked; ``message`` says where and why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="connection")
+
+
 class RejectedRequest(Exception):
     """A 4xx that the same request would get again."""
 

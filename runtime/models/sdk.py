@@ -6,7 +6,7 @@ The SDK gives configuration: base URL, headers, authentication, proxies of the e
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -16,7 +16,7 @@ import openai
 from openai import AsyncOpenAI, Omit, RequestOptions
 
 from dpipe.runtime.models.connection import Answer
-from dpipe.runtime.models.protocol import Unavailable
+from dpipe.runtime.models.protocol import Unavailable, Unreachable
 from dpipe.runtime.models.transport import (
     PATIENCE,
     FirstRoad,
@@ -24,6 +24,7 @@ from dpipe.runtime.models.transport import (
     Pool,
     Road,
     handshake_failed,
+    reason_of,
 )
 
 
@@ -53,10 +54,18 @@ class SdkRoad:
             self._options["headers"] = _NO_KEY
 
     async def post(self, path: str, body: bytes) -> Answer:
+        post, options = self._client.post, self._options
+        return await self._answered(
+            lambda: post(path, content=body, cast_to=httpx2.Response, options=options)
+        )
+
+    async def get(self, path: str) -> Answer:
+        get, options = self._client.get, self._options
+        return await self._answered(lambda: get(path, cast_to=httpx2.Response, options=options))
+
+    async def _answered(self, ask: Callable[[], Awaitable[httpx2.Response]]) -> Answer:
         try:
-            response = await self._client.post(
-                path, content=body, cast_to=httpx2.Response, options=self._options
-            )
+            response = await ask()
         except openai.APIStatusError as error:
             response = error.response
         except openai.APITimeoutError:
@@ -70,16 +79,17 @@ class SdkRoad:
         causes = list(_causes(error))
         told = str(causes[0]) if causes else str(error)
         url = self._client.base_url
+        where = f"{url.host}:{url.port or (443 if url.scheme == 'https' else 80)}"
         if any(isinstance(each, httpx2.ProxyError) for each in causes):
             if told.startswith("407"):
                 return Answer(407, {}, b"")
-            raise Unavailable(
-                f"the proxy gives no connection to {url.host}: {told}", kind="connection"
-            )
+            raise Unreachable(f"the proxy gives no connection to {url.host}: {told}")
         for each in causes:
             if isinstance(each, ssl.SSLError):
-                raise handshake_failed(f"{url.host}:{url.port or 443}", each)
-        raise Unavailable(f"no connection: {told}", kind="connection")
+                raise handshake_failed(where, each)
+            if isinstance(each, OSError):
+                raise Unreachable(f"no connection to {where}: {reason_of(each)}")
+        raise Unavailable(f"no connection to {where}: {told}", kind="connection")
 
     async def aclose(self) -> None:
         await self._client.close()

@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct
 
-from dpipe.runtime.errors import EndpointRefused
+from dpipe.runtime.errors import EndpointRefused, NoSuchModel
 from dpipe.runtime.models.connection import Answer
 from dpipe.runtime.models.protocol import RejectedRequest, Unavailable
 from dpipe.runtime.models.wire import ErrorReply, error_of
@@ -122,7 +122,8 @@ def _refused(status: int, error: ErrorReply, who: Who, said: str) -> EndpointRef
         return EndpointRefused(f"{start} refused the key in `{key}` ({status}): {said}", hint=hint)
     if status in (400, 404) and _NO_MODEL.search(f"{error.code} {error.message}"):
         hint = f"write an id that GET {who.place}/models lists"
-        return EndpointRefused(f"{start} has no model `{who.id}` ({status}): {said}", hint=hint)
+        message = f"{start} has no model `{who.id}` ({status}): {said}"
+        return NoSuchModel(message, code="P0005", hint=hint)
     if status == 407:
         hint = "put it into the address of the proxy: HTTPS_PROXY=http://name:password@host:port"
         return EndpointRefused(f"{start} is behind a proxy that wants a login (407)", hint=hint)

@@ -6,6 +6,8 @@ proxies; a compression that it does not speak it tells with ``NotSpoken``.
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -18,7 +20,7 @@ from dpipe.runtime.errors import EndpointRefused
 from dpipe.runtime.models.connection import Answer, Connection, Stale
 from dpipe.runtime.models.packed import NotSpoken, unpacked
 from dpipe.runtime.models.plain_socket import PlainSocket
-from dpipe.runtime.models.protocol import Unavailable
+from dpipe.runtime.models.protocol import Unreachable
 
 PATIENCE = 15.0
 """Seconds for a connection to come about."""
@@ -32,9 +34,11 @@ _KEEP_ALIVE = (
 
 
 class Road(Protocol):
-    """A way to one endpoint; ``post`` raises ``protocol.Unavailable`` where nothing came back."""
+    """A way to one endpoint; its calls raise ``protocol.Unavailable`` where nothing came back."""
 
     async def post(self, path: str, body: bytes) -> Answer: ...
+
+    async def get(self, path: str) -> Answer: ...
 
     async def aclose(self) -> None: ...
 
@@ -51,13 +55,13 @@ class Origin(Struct, frozen=True):
     headers: Mapping[str, str]
     tls: ssl.SSLContext | None
 
-    def head(self, path: str) -> bytes:
+    def head(self, path: str, method: str = "POST") -> bytes:
         """A request up to the length of its body, which is to follow."""
         default = 80 if self.tls is None else 443
         host = f"[{self.host}]" if ":" in self.host else self.host
         authority = host if self.port == default else f"{host}:{self.port}"
         lines = [
-            f"POST {self.path}{path} HTTP/1.1",
+            f"{method} {self.path}{path} HTTP/1.1",
             f"host: {authority}",
             *(f"{name}: {value}" for name, value in self.headers.items()),
             "accept-encoding: identity",
@@ -79,6 +83,10 @@ class Pool:
         if head is None:
             head = self._heads[path] = self._origin.head(path)
         answer = await self._exchange(b"%s%d\r\n\r\n%s" % (head, len(body), body))
+        return unpacked(answer) if "content-encoding" in answer.headers else answer
+
+    async def get(self, path: str) -> Answer:
+        answer = await self._exchange(self._origin.head(path, "GET") + b"0\r\n\r\n")
         return unpacked(answer) if "content-encoding" in answer.headers else answer
 
     async def aclose(self) -> None:
@@ -124,6 +132,9 @@ class FirstRoad:
             self._road = self._roads[1]
             return await self._road.post(path, body)
 
+    async def get(self, path: str) -> Answer:
+        return await self._road.get(path)
+
     async def aclose(self) -> None:
         for road in self._roads:
             await road.aclose()
@@ -138,16 +149,14 @@ async def connect(origin: Origin) -> Connection:
             plain = PlainSocket(stream.socket)
             return Connection(plain, plain)
         return await _secured(stream, origin.tls, origin.host, where)
-    raise Unavailable(f"no connection to {where} within {PATIENCE:g} s", kind="connection")
+    raise Unreachable(f"no connection to {where} within {PATIENCE:g} s")
 
 
 async def _reached(origin: Origin, where: str) -> trio.SocketStream:
     try:
         stream = await trio.open_tcp_stream(origin.host, origin.port)
     except OSError as error:
-        raise Unavailable(
-            f"no connection to {where}: {_reason(error)}", kind="connection"
-        ) from None
+        raise Unreachable(f"no connection to {where}: {reason_of(error)}") from None
     keep_alive(stream)
     return stream
 
@@ -183,15 +192,26 @@ def handshake_failed(where: str, cause: BaseException | None) -> Exception:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return EndpointRefused(
             f"the certificate of {where} is not trusted: {cause.verify_message}",
+            code="P0004",
             hint="name the file of its authority in the variable SSL_CERT_FILE",
         )
-    return Unavailable(f"no TLS connection to {where}: {cause}", kind="connection")
+    return Unreachable(f"no TLS connection to {where}: {cause}")
 
 
-def _reason(error: OSError) -> str:
-    """The system's word for it, also where several addresses were tried."""
+def reason_of(error: OSError) -> str:
+    """Why there is no connection, also where several addresses were tried."""
     cause = error.__cause__
     if isinstance(cause, BaseExceptionGroup):
         cause = cause.exceptions[0]
     inner = cause if isinstance(cause, OSError) else error
-    return inner.strerror or str(inner)
+    if isinstance(inner, socket.gaierror):
+        return "there is no host of that name"
+    if inner.errno is None:
+        return str(inner)
+    return _WORDS.get(inner.errno) or os.strerror(inner.errno).lower()
+
+
+_WORDS = {
+    errno.ECONNREFUSED: "connection refused, nothing answers on that port",
+    errno.ETIMEDOUT: "it timed out",
+}

@@ -20,6 +20,7 @@ from dpipe.runtime.schema import is_closed, json_schema, wants_text
 CHAT = "/chat/completions"
 COMPLETIONS = "/completions"
 EMBEDDINGS = "/embeddings"
+MODELS = "/models"
 
 
 class BadReply(ValueError):
@@ -206,6 +207,22 @@ def vectors_of(body: bytes, count: int) -> Embedded:
     if len({len(each.embedding) for each in ordered}) > 1:
         raise BadReply("the endpoint's vectors differ in length")
     return Embedded([each.embedding for each in ordered], _usage(vectors.usage))
+
+
+class _Listed(Struct):
+    id: str
+
+
+class _Models(Struct):
+    data: list[_Listed]
+
+
+def ids_of(body: bytes) -> list[str]:
+    """The models that an endpoint lists; none where it says something else."""
+    try:
+        return [each.id for each in msgspec.json.decode(body, type=_Models).data]
+    except msgspec.MsgspecError:
+        return []
 
 
 def _usage(tokens: _Tokens | None) -> Usage:

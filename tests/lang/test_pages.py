@@ -19,6 +19,7 @@ from dpipe.lang.compile import Compiled, compile_program
 from dpipe.lang.render import render
 from dpipe.runtime.errors import UsageError
 from tests.lang.programs import STD, load_std
+from tests.server import serving
 
 FOLDER = Path(dpipe.lang.codes.__file__).parent / "errors"
 PROGRAM = "page.dpipe"
@@ -75,6 +76,8 @@ def compiled(files: dict[str, bytes]) -> Compiled:
 
 def findings(code: str, files: dict[str, bytes]) -> tuple[list[str], str]:
     """The codes that a program raises, and how they are printed."""
+    if code == "P0005":
+        return at_an_endpoint(files)
     if code.startswith("P"):
         return at_start(files)
     found = compiled(files)
@@ -100,6 +103,15 @@ def at_start(files: dict[str, bytes]) -> tuple[list[str], str]:
         finally:
             os.chdir(here)
     return [], ""
+
+
+def at_an_endpoint(files: dict[str, bytes]) -> tuple[list[str], str]:
+    """The same where a server with a model answers at the address that a page shows."""
+    shown = b"http://localhost:8000/v1"
+    with serving(models=["qwen3-8b"]) as server:
+        url = server.url.encode()
+        codes, told = at_start({name: text.replace(shown, url) for name, text in files.items()})
+        return codes, told.replace(server.url, shown.decode())
 
 
 def test_every_code_has_its_page_and_no_other_has() -> None:
