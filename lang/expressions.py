@@ -559,6 +559,10 @@ def _conversion(found: Type, wanted: Type, text: str) -> str | None:
             return f"round it: `round({text})`" if wanted == INT else None
         case ((Int() | Float()), (Int() | Float())):
             return None
+        case Record(fields=fields), _ if not isinstance(wanted, Record | List):
+            named = (field.name for field in fields if fits(field.type, wanted))
+            name = next(named, None)
+            return f"read one of its fields: `{text}.{name}`" if name else None
         case Str(), Bool():
             return f'compare it: `{text} != ""`'
         case Enum(values), Bool():
