@@ -10,19 +10,26 @@ import click
 from dpipe.cli import console
 from dpipe.cli.program import read_source, row_lines
 
-FORMS = ("tokens", "tree", "types", "graph")
+FORMS = ("tokens", "tree", "types", "graph", "plan")
 
 
 @click.command(short_help="Print a program as the compiler sees it.")
 @click.argument("form", type=click.Choice(FORMS))
 @click.argument("file", type=click.Path(path_type=Path))
 def command(form: str, file: Path) -> None:
-    """Print FILE in one FORM: its tokens, its syntax tree, the row after each stage, its graph.
+    """Print FILE in one FORM: its tokens, its syntax tree, the row after each stage, its graph,
+    the plan of its run.
 
-    Tokens and tree are printed whatever is wrong with the program; its types and its graph only
-    where nothing is.
+    Tokens and tree are printed whatever is wrong with the program; the others only where nothing
+    is. A plan has params at their defaults, and nothing is opened for it.
     """
-    printers = {"tokens": _tokens, "tree": _tree, "types": _types, "graph": _graph}
+    printers = {
+        "tokens": _tokens,
+        "tree": _tree,
+        "types": _types,
+        "graph": _graph,
+        "plan": _plan,
+    }
     for line in printers[form](file):
         console.say(line)
 
@@ -58,3 +65,11 @@ def _graph(file: Path) -> Iterator[str]:
 
     encoded = msgspec.json.encode(graph_of(dpipe.compile(file)))
     yield msgspec.json.format(encoded, indent=2).decode()
+
+
+def _plan(file: Path) -> Iterator[str]:
+    import dpipe
+    from dpipe.checking import graph_of
+    from dpipe.runtime.outline import outline
+
+    return (console.escape(line) for line in outline(graph_of(dpipe.compile(file))))

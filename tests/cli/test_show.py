@@ -45,3 +45,16 @@ def test_the_graph_is_json(dpipe: Dpipe, program: Path) -> None:
 
 def test_types_are_the_rows(dpipe: Dpipe, program: Path) -> None:
     assert "{ path: str, text: str }" in dpipe("show", "types", program).out
+
+
+def test_the_plan_tells_tasks_and_where_their_rows_go(dpipe: Dpipe, program: Path) -> None:
+    lines = dpipe("show", "plan", program).out.splitlines()
+    assert lines[2:4] == ['source docs = text(path: "a.txt")', "  > out"]
+    assert lines[5] == "sink out = jsonl to out.jsonl, rejects to out.rejects.jsonl"
+
+
+def test_a_program_that_makes_nothing_has_no_plan(dpipe: Dpipe, program: Path) -> None:
+    program.write_text(PROGRAM.partition("sink")[0])
+    shown = dpipe("show", "plan", program)
+    assert shown.code == 2
+    assert "no sink" in shown.err
