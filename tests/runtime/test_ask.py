@@ -403,27 +403,42 @@ leaves = st.sampled_from([One("a"), One("b"), One("c")])
 
 def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     members = st.lists(inner, min_size=1, max_size=3).map(tuple)
+    never = graph.Lambda("v", Const(False))
     return st.one_of(
         members.map(graph.Fallback),
-        members.map(lambda m: graph.Cascade(m, None, "keep")),
         st.builds(
-            lambda m, n, lazy: graph.Vote(m, None, Const(n), None, None, "null", Const(lazy)),
+            graph.Cascade,
+            members,
+            st.sampled_from([None, never]),
+            st.sampled_from(["keep", "drop"]),
+        ),
+        st.builds(
+            lambda m, n, tie, lazy: graph.Vote(m, None, Const(n), None, None, tie, Const(lazy)),
             members,
             st.integers(1, 2),
+            st.one_of(st.sampled_from(["null", "drop"]), inner),
             st.booleans(),
         ),
     )
 
 
 topologies = st.recursive(leaves, _nested, max_leaves=6).flatmap(
-    lambda inner: st.sampled_from([inner, graph.All((inner, inner), ONE, ONE)])
+    lambda inner: st.sampled_from(
+        [
+            inner,
+            graph.All((inner, inner), ONE, ONE),
+            graph.Poll((inner, inner), None, ONE, ONE, counted=True),
+        ]
+    )
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(topologies, st.integers(1, 2))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(topologies, st.integers(1, 2), st.booleans())
 def test_no_nesting_deadlocks_at_any_concurrency(
-    tmp_path_factory: pytest.TempPathFactory, using: Any, concurrency: int
+    tmp_path_factory: pytest.TempPathFactory, using: Any, concurrency: int, greedy: bool
 ) -> None:
     models = [
         FakeModel("a"),
@@ -431,7 +446,8 @@ def test_no_nesting_deadlocks_at_any_concurrency(
         FakeModel("c", lambda text: RejectedRequest("no", status=400)),
     ]
     lab = Lab(tmp_path_factory.mktemp("j"), *models, concurrency=concurrency)
-    out = lab.run(many(4), using)
+    lab.sampling = {name: {"temperature": 0} for name in "abc"} if greedy else {}
+    out = lab.run(rows("t", "u", "t", "t"), using)
     assert len(out.items) + lab.tally.reasons["outvoted"] == 4
     assert max(model.most_in_flight for model in models) <= concurrency
 

@@ -435,13 +435,14 @@ def test_the_rate_is_no_credit_for_a_time_without_calls() -> None:
     model = gated(endpoint, concurrency=50, rpm=60)
 
     async def main() -> None:
+        await model.complete(REQUEST)
         await trio.sleep(3600)
         async with trio.open_nursery() as nursery:
             for _ in range(5):
                 nursery.start_soon(model.complete, REQUEST)
 
     run(main)
-    assert endpoint.starts == [3600.0 + at for at in range(5)]
+    assert endpoint.starts[1:] == [3600.0 + at for at in range(5)]
 
 
 @pytest.mark.parametrize("rate", [{"rpm": 60}, {"tpm": 60 * 30}])
