@@ -6,8 +6,10 @@ from msgspec import Struct
 
 from dpipe.lang import graph, syntax
 from dpipe.lang.answers import Answers
+from dpipe.lang.completions import raw_prompts
 from dpipe.lang.diagnostics import Bag
 from dpipe.lang.draws import numbered
+from dpipe.lang.emptiness import dead_sinks
 from dpipe.lang.expressions import Expressions
 from dpipe.lang.externs import Externs
 from dpipe.lang.flows import Flows
@@ -57,13 +59,19 @@ class Checker:
         return graph.Place(span.file, line, column)
 
     def run(self) -> Checked:
-        for decl in self._declarations(self.program.root):
-            if isinstance(decl.item, syntax.SinkItem):
-                self.sinks.declared(decl)
+        sinks = [
+            decl
+            for decl in self._declarations(self.program.root)
+            if isinstance(decl.item, syntax.SinkItem)
+        ]
+        for decl in sinks:
+            self.sinks.declared(decl)
+        dead_sinks(self.flows, sinks)
         needed = len(self.flows.nodes)
         for file in self.program.modules:
             for decl in self._declarations(file):
                 self._declare(decl)
+        raw_prompts(self.flows)
         nodes = numbered(self.flows.nodes, needed)
         tests = self._tests(nodes)
         rows = tuple(sorted(self.flows.rows, key=lambda row: row.span))

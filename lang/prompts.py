@@ -9,6 +9,7 @@ from dpipe.lang.diagnostics import Label
 from dpipe.lang.env import Env, Typed
 from dpipe.lang.expressions import Expressions
 from dpipe.lang.names import Decl, misspelt
+from dpipe.lang.schemable import check_result
 from dpipe.lang.source import Span
 from dpipe.lang.spell import nearest
 from dpipe.lang.types import (
@@ -57,6 +58,7 @@ class Prompts:
             self._shape(item)
             self._unused(item)
             result = self.expressions.types.of(decl.file, item.result)
+            check_result(self.bag, result, item.result.span)
             self.prompts[key] = graph.PromptDef(
                 key,
                 params,

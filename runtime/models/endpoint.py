@@ -82,7 +82,7 @@ class Endpoint:
                 self._structured[request.result] = True
         if is_filtered(answer):
             return Reply("", "filter")
-        return self._read(answer)
+        return self._read(answer, raw=request.raw is not None)
 
     async def embed(self, texts: Sequence[str], extra: Mapping[str, Any]) -> Embedded:
         body = wire.embedding_body(self._who.id, texts, extra)
@@ -115,9 +115,9 @@ class Endpoint:
             self._structured[request.result] = False
         return answer
 
-    def _read(self, answer: Answer) -> Reply:
+    def _read(self, answer: Answer, *, raw: bool) -> Reply:
         if answer.status != 200:
-            raise_for(answer, self._who)
+            raise_for(answer, self._who, raw=raw)
         try:
             return wire.reply_of(answer.body)
         except wire.BadReply as error:

@@ -51,10 +51,16 @@ def shown_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
 
 
-def raise_for(answer: Answer, who: Who) -> NoReturn:
-    """Raise what a status other than 200 means to the caller."""
+def raise_for(answer: Answer, who: Who, *, raw: bool = False) -> NoReturn:
+    """Raise what a status other than 200 means to the caller; ``raw`` tells how it was asked."""
     status, error = answer.status, error_of(answer.body)
     said = who.hide(error.message)
+    if raw and status in (404, 405) and not _NO_MODEL.search(f"{error.code} {error.message}"):
+        raise EndpointRefused(
+            f"model `{who.name}`: the endpoint at {who.place} has no /completions, where a `raw:` "
+            f"prompt is sent ({status}): {said}",
+            hint="ask a model that is served with it, or write the prompt with `user:`",
+        )
     if status == 402 or (status == 429 and _NO_CREDIT.search(f"{error.code} {error.message}")):
         raise EndpointRefused(
             f"model `{who.name}`: the account at {who.place} has no credit left ({status}): {said}",

@@ -192,6 +192,12 @@ def test_a_raw_prompt_goes_to_the_completions_endpoint_as_it_is(server: Server) 
     assert server.stats().paths == {"/v1/completions": 1}
 
 
+def test_an_endpoint_that_only_chats_is_told_of_at_the_first_raw_prompt(server: Server) -> None:
+    with pytest.raises(EndpointRefused, match="has no /completions") as caught:
+        ask(model_of(server.url + "/chats"), Request((), "<|im_start|>user\n", STR, {}))
+    assert "`user:`" in (caught.value.hint or "")
+
+
 def test_declared_sampling_options_stand_in_where_the_request_has_none(server: Server) -> None:
     # the server's answer hangs on every option it is sent
     declared = ask(model_of(server.url, seed=7), asking("Say something about tea."))
