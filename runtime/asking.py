@@ -1,7 +1,8 @@
 """One question to one model, with everything around it: journal, gate, reading, asking again.
 
 The journal comes first: what it holds is taken as if it had just arrived. What is asked anew is
-in it before anybody sees the answer, and the model's slot is free again before that.
+in it before anybody sees the answer, and before the model's place is free: so at most as many
+replies can be lost as calls are made at once.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from dpipe.runtime import reading
 from dpipe.runtime.answerers import Failed, Seat, Value
 from dpipe.runtime.journal import LOOKED_UP_AT_ONCE, Journal, Recorded
 from dpipe.runtime.keys import draw_key, question_key, request_key
+from dpipe.runtime.models.gate import GatedModel
 from dpipe.runtime.models.protocol import (
     Message,
-    Model,
     RejectedRequest,
     Reply,
     Request,
@@ -60,7 +61,7 @@ class Endpoint(Struct, frozen=True):
     together; ``seeded`` says that it draws by a number that it is given.
     """
 
-    model: Model
+    model: GatedModel
     sampling: Mapping[str, Any]
     context: int | None = None
     seeded: bool = False
@@ -319,48 +320,54 @@ class Asker:
     async def _answer(self, query: Query, chain: Chain) -> Value | Failed:
         while chain.verdict is None:
             entry, read = await self._attempt(query, chain)
-            await self._journal.record(
-                query.key,
-                entry.attempt,
-                outcome=entry.outcome,
-                message=entry.message,
-                reply=entry.reply,
-                max_tokens=entry.max_tokens,
-                model=entry.model,
-                prompt=query.question.prompt,
-            )
             chain.take(entry, read)
         return chain.verdict
 
     async def _attempt(self, query: Query, chain: Chain) -> tuple[Recorded, reading.Read]:
         """Send the chain's request; whatever comes of it is an entry of the journal."""
-        endpoint = self._endpoints[query.seat.model]
-        reply, read = await _sent(endpoint.model, self._drawn(endpoint, query, chain))
-        ended = (read.outcome, read.message) if isinstance(read, reading.Failed) else ("ok", "")
-        entry = Recorded(
-            chain.attempt,
-            self._journal.run or 0,
-            *ended,
-            reply,
-            chain.request.options.get("max_tokens"),
-            model=endpoint.model.scope,
-        )
-        return entry, read
+        model = self._endpoints[query.seat.model].model
+        made: tuple[Recorded, reading.Read]
 
-    def _drawn(self, endpoint: Endpoint, query: Query, chain: Chain) -> Request:
+        async def keep(reply: Reply | None, read: reading.Read) -> None:
+            nonlocal made
+            made = self._entry(chain, model.scope, reply, read), read
+            await self._record(query, made[0])
+
+        async def keep_reply(reply: Reply) -> None:
+            await keep(reply, reading.read_reply(reply, chain.request.result))
+
+        try:
+            await model.complete(self._drawn(query, chain), keep_reply)
+        except RejectedRequest as rejected:
+            await keep(None, reading.Failed("rejected_request", rejected.message))
+        except Unavailable as unavailable:
+            await keep(None, reading.Failed("unavailable", unavailable.message))
+        return made
+
+    def _entry(self, chain: Chain, scope: str, reply: Reply | None, read: reading.Read) -> Recorded:
+        outcome, message = ("ok", "")
+        if isinstance(read, reading.Failed):
+            outcome, message = read.outcome, read.message
+        limit = chain.request.options.get("max_tokens")
+        run = self._journal.run or 0
+        return Recorded(chain.attempt, run, outcome, message, reply, limit, model=scope)
+
+    async def _record(self, query: Query, entry: Recorded) -> None:
+        await self._journal.record(
+            query.key,
+            entry.attempt,
+            outcome=entry.outcome,
+            message=entry.message,
+            reply=entry.reply,
+            max_tokens=entry.max_tokens,
+            model=entry.model,
+            prompt=query.question.prompt,
+        )
+
+    def _drawn(self, query: Query, chain: Chain) -> Request:
         """The request as it is sent; who cannot draw without is given a number."""
+        endpoint = self._endpoints[query.seat.model]
         if not endpoint.seeded or "seed" in chain.request.options:
             return chain.request
         seed = int.from_bytes(key_of(query.key, str(chain.attempt))[:4], "big")
         return replace(chain.request, options={**chain.request.options, "seed": seed})
-
-
-async def _sent(model: Model, request: Request) -> tuple[Reply | None, reading.Read]:
-    """The reply to a call, if one came, and what it says."""
-    try:
-        reply = await model.complete(request)
-    except RejectedRequest as rejected:
-        return None, reading.Failed("rejected_request", rejected.message)
-    except Unavailable as unavailable:
-        return None, reading.Failed("unavailable", unavailable.message)
-    return reply, reading.read_reply(reply, request.result)

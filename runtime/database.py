@@ -19,6 +19,10 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
+class Held(UsageError):
+    """Another program writes, for longer than it was waited for."""
+
+
 class Database:
     """A connection; used by one thread at a time, whichever it is.
 
@@ -28,6 +32,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._patience = BUSY_SECONDS
         with self._told():
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -75,8 +80,14 @@ class Database:
             self._connection.executemany(query, values)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All that is written inside, or nothing of it."""
+    def transaction(self, *, patience: float = BUSY_SECONDS) -> Iterator[None]:
+        """All that is written inside, or nothing of it.
+
+        Raises ``Held``, before anything is done, where another program writes for longer.
+        """
+        if patience != self._patience:
+            self.rows(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
+            self._patience = patience
         self.rows("BEGIN IMMEDIATE")
         try:
             yield
@@ -105,7 +116,7 @@ class Database:
         if code in _DAMAGED:
             return damaged(self.path, str(error))
         if code in _BUSY:
-            return UsageError(
+            return Held(
                 f"`{self.path}` is held by another program",
                 hint="wait for it to end, or end it",
             )

@@ -3,7 +3,7 @@
 One SQLite file in WAL mode. ``record`` returns once its entry is committed, so a reply that a row
 used survives SIGKILL. Commits are not synced one by one: the log is synced when a second has
 passed since the last time, so a power cut costs at most about that second. Entries that arrive
-while a commit is under way share the next one.
+together share a commit.
 
 Several programs, threads and processes may use the file at once. Keys are random, so the entries
 lie in the order of their arrival, with a small index beside them: writing stays local however
@@ -25,7 +25,7 @@ import trio
 from msgspec import Struct
 
 from dpipe.runtime import stored
-from dpipe.runtime.database import Database, damaged
+from dpipe.runtime.database import BUSY_SECONDS, Database, Held, damaged
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.models.protocol import Reply
 
@@ -228,10 +228,12 @@ class Journal:
             while not self._stopping:
                 with trio.move_on_after(SYNC_SECONDS if self._unsynced else math.inf):
                     await self._open.wanted.wait()
-                # A commit is bounded (``database.BUSY_SECONDS``), so the shield is as well.
+                # A commit is bounded (``database.BUSY_SECONDS``), so the shield is as well. It is
+                # done here: a thread would wait for the interpreter at each entry.
                 with trio.CancelScope(shield=True):
                     batch = self._take()
-                    await trio.to_thread.run_sync(self._write, batch, limiter=own_thread)
+                    if not self._write(batch, waits=False):
+                        await trio.to_thread.run_sync(self._write, batch, limiter=own_thread)
                     self._settle(batch)
                     if self._unsynced and trio.current_time() - synced >= SYNC_SECONDS:
                         await trio.to_thread.run_sync(self._sync, limiter=own_thread)
@@ -262,16 +264,22 @@ class Journal:
         if batch.error is not None:
             raise batch.error
 
-    def _write(self, batch: _Batch) -> None:
+    def _write(self, batch: _Batch, *, waits: bool = True) -> bool:
+        """Commit a batch; False where another program writes and that is not waited for."""
         try:
             if batch:
-                self._commit(batch)
+                self._commit(batch, BUSY_SECONDS if waits else 0)
+        except Held as error:
+            if not waits:
+                return False
+            batch.error = error
         except UsageError as error:
             batch.error = error
+        return True
 
-    def _commit(self, batch: _Batch) -> None:
+    def _commit(self, batch: _Batch, patience: float) -> None:
         first = [(key, chain[0].attempt) for key, chain in batch.chains.items()]
-        with self._lock, self._writer.transaction():
+        with self._lock, self._writer.transaction(patience=patience):
             self._writer.many(_FORGET, first)
             self._writer.many(_RECORD, _stored(batch))
             self._writer.many("REPLACE INTO vectors VALUES (?, ?, ?, ?)", _sealed(batch.vectors))

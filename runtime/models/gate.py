@@ -1,8 +1,8 @@
 """What stands before every endpoint: places, rates, and patience with passing trouble.
 
-A call holds a place while it runs and none while it backs off. A model of which every call fails
-is tried with one call now and then while the others wait, and at last they fail without waiting
-(``outage``). All times are trio's.
+A call holds a place till its reply is kept, and none while it backs off. A model of which every
+call fails is tried with one call now and then while the others wait, and at last they fail without
+waiting (``outage``). All times are trio's.
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ class CallEnded(Struct, frozen=True):
 
 
 OnCall: TypeAlias = Callable[[CallEnded], None]
+Keep: TypeAlias = Callable[[T], Awaitable[None]]
+"""What is to be done with a reply before its call's place is free again."""
 
 
 def ignore(event: CallEnded) -> None:
@@ -111,6 +113,7 @@ class Gate:
         call: Callable[[], Awaitable[T]],
         usage_of: Callable[[T], Usage],
         guess: Guess = _NO_GUESS,
+        keep: Keep[T] | None = None,
     ) -> T:
         """Make the call when its turn comes, again after passing trouble.
 
@@ -121,18 +124,22 @@ class Gate:
         """
         self.pending += 1
         try:
-            return await self._answer(call, usage_of, guess)
+            return await self._answer(call, usage_of, guess, keep)
         finally:
             self.pending -= 1
 
     async def _answer(
-        self, call: Callable[[], Awaitable[T]], usage_of: Callable[[T], Usage], guess: Guess
+        self,
+        call: Callable[[], Awaitable[T]],
+        usage_of: Callable[[T], Usage],
+        guess: Guess,
+        keep: Keep[T] | None,
     ) -> T:
         busy = failed = 0
         first_busy = inf
         while True:
             try:
-                return await self._attempt(call, usage_of, guess)
+                return await self._attempt(call, usage_of, guess, keep)
             except Unavailable as trouble:
                 if trouble.kind == "rate":
                     busy += 1
@@ -154,17 +161,23 @@ class Gate:
         return told > LONGEST_TOLD or waited > max(PATIENCE, 2 * told)
 
     async def _attempt(
-        self, call: Callable[[], Awaitable[T]], usage_of: Callable[[T], Usage], guess: Guess
+        self,
+        call: Callable[[], Awaitable[T]],
+        usage_of: Callable[[T], Usage],
+        guess: Guess,
+        keep: Keep[T] | None,
     ) -> T:
         await self.slots.take()
         try:
             await self._turn(guess.likely)
             most = self._most(guess)
             await self._budget.reserve(most)
-        except BaseException:
+            result = await self._made(call, usage_of, guess, most)
+            if keep is not None:
+                await keep(result)
+            return result
+        finally:
             self.slots.give_back()
-            raise
-        return await self._made(call, usage_of, guess, most)
 
     async def _made(
         self,
@@ -173,7 +186,7 @@ class Gate:
         guess: Guess,
         most: Spending,
     ) -> T:
-        """The call itself, with its place and what is reserved for it."""
+        """The call itself, with what is reserved for it."""
         started = trio.current_time()
         trouble: str | None = "cancelled"
         status: int | None = None
@@ -234,9 +247,7 @@ class Gate:
         return spending(guess.most, self._cost(guess.most)) if counted else NOTHING
 
     def _ended(self, seconds: float, trouble: str | None, status: int | None, usage: Usage) -> None:
-        slots = self.slots
-        in_use, limit = slots.in_use, int(slots.limit)
-        slots.give_back()
+        in_use, limit = self.slots.in_use, int(self.slots.limit)
         cost = self._cost(usage)
         self._on_call(CallEnded(self.name, seconds, trouble, usage, cost, in_use, limit, status))
 
@@ -279,12 +290,12 @@ class GatedModel:
         """Those of its addresses that are left alone for a while."""
         return getattr(self._model, "resting", ())
 
-    async def complete(self, request: Request) -> Reply:
+    async def complete(self, request: Request, keep: Keep[Reply] | None = None) -> Reply:
         if not self.gate.counts_tokens:
-            return await self.gate.run(lambda: self._model.complete(request), _usage)
+            return await self.gate.run(lambda: self._model.complete(request), _usage, keep=keep)
         size = size_of(request)
         guess = self._lengths.guess(size, limit_of(request.options))
-        reply = await self.gate.run(lambda: self._model.complete(request), _usage, guess)
+        reply = await self.gate.run(lambda: self._model.complete(request), _usage, guess, keep)
         self._lengths.learn(size, reply.usage)
         return reply
 

@@ -13,7 +13,7 @@ def test_a_run_may_be_cancelled_at_each_instant(tmp_path: Path) -> None:
     whole, instants, _ = course.unbroken()
     assert sorted(whole) == ["out/first.jsonl", "out/kinds.jsonl", "out/kinds.rejects.jsonl"]
     assert len(instants) > 10
-    for instant in instants:
+    for instant in instants[:-1]:
         assert course.broken(until=instant) == whole
 
 
