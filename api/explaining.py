@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import trio
+from msgspec import Struct
 
 from dpipe import project
 from dpipe.checking import graph_of
@@ -18,7 +19,7 @@ from dpipe.lang.graph import Graph, Place, SourceNode
 from dpipe.runtime.assembly import Frame, open_inputs
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.paths import display
-from dpipe.runtime.record import Project, Run, RunRecord, list_runs, resolve_run
+from dpipe.runtime.record import Project, Run, RunRecord, list_runs, read_run, resolve_run
 from dpipe.runtime.run import RunOptions, frame_of
 from dpipe.runtime.settings import load_settings, option_name
 from dpipe.runtime.tracing.explaining import Past, explain_input, explain_record
@@ -36,7 +37,8 @@ def explain(subject: str, *, heard: Heard = lambda counts: None, **settings: Any
     ``settings`` say whose Python may run, and whether files outside the project may be read.
     ``heard`` is told how far it is. Raises ``UsageError``.
     """
-    file, number = _parsed(subject)
+    meant = _parsed(subject)
+    file, number = meant.file, meant.number
     if not file.exists():
         raise UsageError(f"there is no file `{file}`")
     if file.is_dir():
@@ -60,61 +62,73 @@ def explain_missing(
     ``run`` names the run that is meant, by its id or the beginning of that; else it is the last
     one that read the file. Otherwise as ``explain``.
     """
-    file, number = _parsed(subject)
-    past = _reader_of(file, run, settings, heard)
-    name = display(file.absolute(), past.project.root)
-    shown = name if number is None else f"{name}:{number}"
-    return trio.run(explain_input, past, _is_at(name, number), shown)
+    meant = _parsed(subject)
+    past = _reader_of(meant, run, settings, heard)
+    name = display(meant.file.absolute(), past.project.root)
+    return trio.run(explain_input, past, meant.is_at(name), meant.shown(name))
 
 
 # -- what is meant ---------------------------------------------------------------------------------
 
 
-def _parsed(subject: str) -> tuple[Path, int | None]:
+class _Meant(Struct, frozen=True):
+    """A record by its number, or by what stands behind the file in its place: ``[2]``."""
+
+    file: Path
+    number: int | None = None
+    tail: str = ""
+
+    def shown(self, name: str) -> str:
+        return name + self.tail if self.number is None else f"{name}:{self.number}"
+
+    def is_at(self, name: str) -> Callable[[str], bool]:
+        """Whether the place of a row is the one that is meant, ``name`` being the file's: as
+        ``a.jsonl:3``, ``a.json[2]``, ``a.pdf page 3``, or all of a document."""
+        file, tail = re.escape(name), re.escape(self.tail)
+        if self.number is not None:
+            n = self.number
+            pattern = rf"{file}([^:]*:{n}|.*\[{n - 1}\]| page {n}( .*)?)"
+        elif self.tail:
+            pattern = f"({file}|{re.escape(str(self.file))}){tail}"
+        else:
+            pattern = f"{file}( page .*)?"
+        return lambda place: re.fullmatch(pattern, place, re.DOTALL) is not None
+
+
+def _parsed(subject: str) -> _Meant:
     """``out/train.jsonl:17`` as file and number."""
-    found = re.fullmatch(r"(.+):(\d+)", subject, re.DOTALL | re.ASCII)
-    if found is None or Path(subject).exists():
-        return Path(subject), None
-    if int(found[2]) == 0:
-        raise UsageError("records and lines are counted from 1")
-    return Path(found[1]), int(found[2])
-
-
-def _is_at(name: str, number: int | None) -> Callable[[str], bool]:
-    """Whether the place of a row is the one that is meant: ``a.jsonl:3``, ``a.json[2]``,
-    ``a.pdf page 3``, or without a number a file as a whole, with all its pages."""
-    file = re.escape(name)
-    if number is None:
-        pattern = f"{file}( page .*)?"
-    else:
-        pattern = rf"{file}([^:]*:{number}|.*\[{number - 1}\]| page {number}( .*)?)"
-    return lambda place: re.fullmatch(pattern, place, re.DOTALL) is not None
+    if Path(subject).exists():
+        return _Meant(Path(subject))
+    if found := re.fullmatch(r"(.+):(\d+)", subject, re.DOTALL | re.ASCII):
+        if int(found[2]) == 0:
+            raise UsageError("records and lines are counted from 1")
+        return _Meant(Path(found[1]), int(found[2]))
+    if found := re.fullmatch(r"(.+?)(\[\d+\]| page \d+.*)", subject, re.DOTALL | re.ASCII):
+        return _Meant(Path(found[1]), tail=found[2])
+    return _Meant(Path(subject))
 
 
 # -- the run ---------------------------------------------------------------------------------------
 
 
-def _reader_of(file: Path, run: str | None, settings: Mapping[str, Any], heard: Heard) -> Past:
+def _reader_of(meant: _Meant, run: str | None, settings: Mapping[str, Any], heard: Heard) -> Past:
     """The run that is named, or the last one that read a file; complete ones go before others."""
     troubles: list[UsageError] = []
-    for home in projects_above(file.absolute()):
+    for home in projects_above(meant.file.absolute()):
         if run is not None:
-            chosen = resolve_run(home, run)
-            return past_of(
-                home, next(r for r in list_runs(home) if r.path == chosen), settings, heard
-            )
+            return past_of(home, read_run(resolve_run(home, run)), settings, heard)
         for each in _candidates(home):
             try:
                 past = past_of(home, each, settings, heard)
-                if _reads(past.frame, file):
+                if _reads(past.frame, meant):
                     return past
             except UsageError as trouble:
                 troubles.append(trouble)
     if troubles:
         raise troubles[0]
     raise UsageError(
-        f"no recorded run read `{file}`",
-        hint="name a file that a source reads, or the run with `--run ID`; `dpipe runs` lists them",
+        f"no recorded run read `{meant.file}`",
+        hint="if a run wrote it, leave out --missing; if it was read, say when: `--run ID`",
     )
 
 
@@ -129,22 +143,23 @@ def _candidates(home: Project) -> list[Run]:
     return list(found.values())
 
 
-def _reads(frame: Frame, file: Path) -> bool:
-    """Whether a source of the program reads the file, or is what a place such as ``s[3]`` names."""
-    real = os.path.realpath(file)
+def _reads(frame: Frame, meant: _Meant) -> bool:
+    """Whether a source of the program reads the file, or is itself what ``texts[3]`` names."""
+    real = os.path.realpath(meant.file)
     for index, source in open_inputs(frame).sources.items():
         node = frame.program.nodes[index]
         assert isinstance(node, SourceNode)
         if any(os.path.realpath(each) == real for each in source.files):
             return True
-        if file.name.startswith(f"{node.name}["):
+        if meant.tail and str(meant.file) == node.name:
             return True
     return False
 
 
 def past_of(home: Project, run: Run, settings: Mapping[str, Any], heard: Heard) -> Past:
     """A run with its program as it was, and what today's user lets it do."""
-    assert run.record is not None
+    if run.record is None:
+        raise UsageError(f"the record of the run in `{run.path}` cannot be read")
     compiled = _compiled(home, run, run.record)
     frame = _frame(graph_of(compiled), home, run.record, settings)
     return Past(home, run, frame, _lines(compiled), heard)

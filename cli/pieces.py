@@ -85,7 +85,7 @@ class Pieces:
         is_first = not step.parents
         yield self._node("●", step.stage, step.place if is_first else "", step.at)
         if step.note:
-            yield self._under(click.style(step.note, dim=True))
+            yield self._aside(step.note)
         for question in step.questions:
             yield from map(self._under, self._question(question))
         new = {
@@ -94,9 +94,9 @@ class Pieces:
         }
         yield from map(self._under, self._fields(new, step.questions))
         for name, change in step.changed.items():
-            yield self._under(self._dimmed(f"{name} was {_json(change.before)}"))
+            yield self._aside(f"{name} was {_json(change.before)}")
         if step.removed:
-            yield self._under(self._dimmed(f"without {', '.join(step.removed)}"))
+            yield self._aside(f"without {', '.join(step.removed)}")
 
     def again(self, step: Step) -> Iterator[str]:
         """A row that stands above."""
@@ -144,6 +144,9 @@ class Pieces:
     def _under(self, line: str) -> str:
         return f"{click.style('│', dim=True)} {line}"
 
+    def _aside(self, text: str) -> str:
+        return self._under(f"  {self._dimmed(text, 8)}")
+
     def _fields(
         self, values: Mapping[str, Any], questions: Sequence[Question] = ()
     ) -> Iterator[str]:
@@ -162,8 +165,7 @@ class Pieces:
     def _question(self, question: Question) -> Iterator[str]:
         element = "" if question.element is None else f" (element {question.element})"
         yield f"  prompt {click.style(console.escape(question.prompt), bold=True)}{element}"
-        sent = _first_sent(question.answer)
-        for line in self._messages(sent.messages, sent.raw) if sent else ():
+        for line in self._messages(question.messages, question.raw):
             yield f"    {line}"
         for line in self._answer(question.answer):
             yield f"  {line}"
@@ -181,7 +183,7 @@ class Pieces:
         what = _json(answer.value) if answer.outcome == "ok" else answer.outcome.replace("_", " ")
         if answer.message:
             what = f"{what}: {answer.message}"
-        rule = f" {self._dimmed(answer.rule)}" if answer.rule else ""
+        rule = f" {self._dimmed(f'({answer.rule})')}" if answer.rule else ""
         yield f"{who}{rule}"
         lines = chain(
             *(self._attempt(one, at, answer) for at, one in enumerate(answer.attempts)),
@@ -189,15 +191,14 @@ class Pieces:
         )
         for line in lines:
             yield f"  {line}"
-        yield from self._text(what, "  → ", fg=colour)
+        if not (answer.attempts and answer.attempts[-1].outcome == answer.outcome != "ok"):
+            yield from self._text(what, "  → ", fg=colour)
 
     def _attempt(self, attempt: Attempt, at: int, answer: Answer) -> Iterator[str]:
         """One call; the first repeats nothing of its prompt, a later one tells what it added."""
         if at:
-            known = answer.attempts[0].messages
-            added = attempt.messages[len(known) :]
-            yield click.style("asked again" + (", with" if added else ""), fg="yellow")
-            yield from (f"  {line}" for line in self._messages(added, None))
+            yield click.style("asked again" + (", with" if attempt.added else ""), fg="yellow")
+            yield from (f"  {line}" for line in self._messages(attempt.added, None))
         yield self._dimmed(", ".join(_facts(attempt)))
         if attempt.reasoning:
             yield from self._labelled("thought", attempt.reasoning)
@@ -256,14 +257,6 @@ def _content(message: Message) -> str:
     return "\n".join("[a picture]" if part is None else part for part in parts)
 
 
-def _first_sent(answer: Answer) -> Attempt | None:
-    """The first call behind an answer."""
-    if answer.attempts:
-        return answer.attempts[0]
-    found = (_first_sent(member) for member in answer.answers)
-    return next((sent for sent in found if sent is not None), None)
-
-
 def _facts(attempt: Attempt) -> Iterator[str]:
     """Where the answer came from, and what it took."""
     when = attempt.at.replace("T", " ").removesuffix("+00:00")
@@ -278,8 +271,8 @@ def _says(answer: Answer, attempt: Attempt) -> bool:
     """Whether a reply says nothing beside what was read from it."""
     if answer.outcome != "ok" or attempt is not answer.attempts[-1]:
         return False
-    if isinstance(answer.value, str):
-        return bool(attempt.reply == answer.value)
+    if attempt.reply == answer.value:
+        return True
     try:
         said = json.loads(attempt.reply or "")
     except ValueError:

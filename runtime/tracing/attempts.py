@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from dpipe.runtime import reading
-from dpipe.runtime.asking import Chain, read_entry, serves
+from dpipe.runtime.asking import Chain, Query, read_entry, serves
 from dpipe.runtime.endpoints import Endpoints
 from dpipe.runtime.journal import Journal, Recorded
 from dpipe.runtime.models.protocol import Reply, Request, Usage
@@ -34,17 +34,17 @@ class Calls(Struct, frozen=True):
         found: list[Attempt] = []
         for entry in self.journal.recall(query.key):
             if chain.verdict is None and serves(entry, chain.request):
-                found.append(self._attempt(query.seat.model, chain.request, entry))
+                found.append(self._attempt(query, chain.request, entry))
                 chain.take(entry)
         return tuple(found)
 
-    def _attempt(self, model: str, request: Request, entry: Recorded) -> Attempt:
+    def _attempt(self, query: Query, request: Request, entry: Recorded) -> Attempt:
+        """``request`` is the query's own, or what it became after the attempts before."""
         read = read_entry(entry, request.result)
         outcome, message = ("ok", "") if isinstance(read, reading.Ok) else _failure(read)
         reply = entry.reply or Reply("")
         return Attempt(
-            messages=request.messages,
-            raw=request.raw,
+            added=request.messages[len(query.request.messages) :],
             outcome=outcome,
             message=message,
             reply=None if entry.reply is None else reply.text,
@@ -52,7 +52,7 @@ class Calls(Struct, frozen=True):
             finish=None if entry.reply is None else reply.finish,
             input_tokens=reply.usage.input,
             output_tokens=reply.usage.output,
-            cost=_cost(self.endpoints.described[model].get("price"), reply.usage),
+            cost=_cost(self.endpoints.described[query.seat.model].get("price"), reply.usage),
             at=datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="seconds"),
             fresh=entry.at >= self.began,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,9 +23,10 @@ from dpipe.runtime.record import Project, Run
 from dpipe.runtime.sinks.files import PARTIAL
 from dpipe.runtime.sources.base import Source
 from dpipe.runtime.tracing.attempts import Calls
+from dpipe.runtime.tracing.changes import changed_files, changes
 from dpipe.runtime.tracing.facts import Explanation, Fate, RunFacts
 from dpipe.runtime.tracing.lineage import Id
-from dpipe.runtime.tracing.records import Found, nth
+from dpipe.runtime.tracing.records import nth
 from dpipe.runtime.tracing.replay import Heard, Replay
 from dpipe.runtime.tracing.sinks import below
 from dpipe.runtime.tracing.telling import Lines, Teller
@@ -33,6 +34,8 @@ from dpipe.runtime.tracing.watching import Trace
 from dpipe.runtime.values import Leaver
 
 T = TypeVar("T")
+
+UNREADABLE = "the partial file cannot be read yet, so the record was not compared with it"
 
 
 class Past(Struct, frozen=True):
@@ -129,8 +132,10 @@ class _Record(Struct, frozen=True):
         lineage = await rerun.trace()
         sink = _sink_of(rerun.replay, self._place)
         is_rejects = self._place == real_place(rerun.replay.inputs.rejects[sink.name])
-        written, notes = await self._checked(rerun, sink, is_rejects)
+        there, notes = await self._there(sink, is_rejects)
         ids, ended = self._ids(sink, lineage, is_rejects)
+        if not ids or not await self._is_same(there, rerun, sink, is_rejects):
+            raise self._changed(rerun, lineage)
         trace = await rerun.trace(lineage.lineage.above(ids))
         teller = rerun.teller(trace)
         return Explanation(
@@ -138,7 +143,7 @@ class _Record(Struct, frozen=True):
             file=display(self.file.absolute(), self.past.project.root),
             record=self.number,
             sink=sink.name,
-            written=written,
+            written=there,
             steps=teller.steps(),
             ending=None if ended is None else teller.ending_at(ended, ids[0]),
             notes=notes,
@@ -153,43 +158,39 @@ class _Record(Struct, frozen=True):
     def _ids(self, sink: SinkNode, trace: Trace, is_rejects: bool) -> tuple[list[Id], int | None]:
         """The rows that the record is of, and for a reject the node where it ended."""
         if is_rejects:
-            rejected = trace.rejected[sink.name]
-            if self.number > len(rejected):
-                raise self._changed("the run, gone through again, has no such reject")
-            node, id = rejected[self.number - 1]
-            return [id], node
+            found = trace.rejected[sink.name][self.number - 1 : self.number]
+            return [id for _, id in found], found[0][0] if found else None
         ids = list(trace.written_in(self._place))
-        if sink.metrics:
-            return ids, None
-        if self.number > len(ids):
-            raise self._changed("the run, gone through again, has no such record")
-        return [ids[self.number - 1]], None
+        return ids if sink.metrics else ids[self.number - 1 : self.number], None
 
-    async def _checked(
-        self, rerun: _Rerun, sink: SinkNode, is_rejects: bool
-    ) -> tuple[Any, tuple[str, ...]]:
-        """The record as it is written; raises ``UsageError`` where going through gave another."""
-        there = await nth(self.file, self.number, sink, is_rejects=is_rejects)
-        if there.record is None and there.trouble:
-            if not self.file.name.endswith(PARTIAL):
-                raise UsageError(f"`{self.file}` cannot be read: {there.trouble}")
-            return None, ("the partial file cannot be read, so the record is not compared with it",)
-        if there.record is None:
-            raise self._beyond(there)
+    async def _there(self, sink: SinkNode, is_rejects: bool) -> tuple[Any, tuple[str, ...]]:
+        """The record as the file has it; None, with a note, where a partial file cannot be read."""
+        found = await nth(self.file, self.number, sink, is_rejects=is_rejects)
+        if found.record is not None:
+            return found.record, ()
+        if not found.trouble:
+            count = f"{found.count} record{'s' * (found.count != 1)}"
+            raise UsageError(f"`{self.file}` has {count}, and none at {self.number}")
+        if self.file.name.endswith(PARTIAL):
+            return None, (UNREADABLE,)
+        raise UsageError(f"`{self.file}` cannot be read: {found.trouble}")
+
+    async def _is_same(self, there: Any, rerun: _Rerun, sink: SinkNode, is_rejects: bool) -> bool:
+        """Whether going through the run again gave the record that the file has."""
         again = below(rerun.replay.folder, self._place)
-        now = Found(None, 0)
-        if again.exists():
-            now = await nth(again, self.number, sink, is_rejects=is_rejects)
-        if now.record != there.record:
-            raise self._changed("the run, gone through again, gives another record there")
-        return there.record, ()
+        if there is None or not again.exists():
+            return there is None
+        now = await nth(again, self.number, sink, is_rejects=is_rejects)
+        return bool(now.record == there)
 
-    def _beyond(self, found: Found) -> UsageError:
-        records = f"{found.count} record{'s' * (found.count != 1)}"
-        return UsageError(f"`{self.file}` has {records}, so there is no {self.number}.")
-
-    def _changed(self, what: str) -> UsageError:
-        return UsageError(f"`{self.file}:{self.number}` cannot be explained: {what}")
+    def _changed(self, rerun: _Rerun, trace: Trace) -> UsageError:
+        """What tells that the file is not what the run would write today, and why that may be."""
+        why = list(changes(self.past.run, rerun.replay, trace))
+        return UsageError(
+            f"`{self.file}:{self.number}` cannot be explained: the run, gone through again, gives "
+            f"another record there" + (f"; {'; '.join(why)}" if why else ""),
+            hint="run the program again: what is in the journal costs nothing",
+        )
 
 
 def _sink_of(replay: Replay, place: Path) -> SinkNode:
@@ -222,7 +223,8 @@ class _Input(Struct, frozen=True):
             raise await self._unread(rerun)
         trace = await rerun.trace(lineage.lineage.below(lineage.found))
         teller = rerun.teller(trace)
-        return Fate(self.past.facts, self.shown, teller.steps(), teller.endings())
+        notes = tuple(_notes(rerun, lineage))
+        return Fate(self.past.facts, self.shown, teller.steps(), teller.endings(), notes)
 
     async def _unread(self, rerun: _Rerun) -> UsageError:
         """Why no row of the run came from there."""
@@ -233,7 +235,7 @@ class _Input(Struct, frozen=True):
                 return self._not_wanted(node)
         return UsageError(
             f"no source of `{self.past.facts.program}` has a record at `{self.shown}`",
-            hint="lines are counted from 1; a record of more than one line is at its first",
+            hint="name one by its line, from 1 (of several lines the first), as `data/in.jsonl:17`",
         )
 
     async def _is_in(self, source: Source) -> bool:
@@ -251,3 +253,16 @@ class _Input(Struct, frozen=True):
             f"`{self.shown}` was not read: what follows `{node.name}` wanted no more rows",
             hint="a `limit` further down was full by then",
         )
+
+
+def _notes(rerun: _Rerun, trace: Trace) -> Iterator[str]:
+    """What makes the answer one about today's files and journal, not about the run's."""
+    run = rerun.past.run
+    if run.status in ("done", "rows lost"):
+        found = changes(run, rerun.replay, trace)
+    else:
+        found = changed_files(run, rerun.replay)
+        end = f"the run did not come to its end ({run.status})"
+        yield f"{end}: what it had not asked yet is told as unavailable"
+    for change in found:
+        yield f"{change}, so this may not be what the run did"

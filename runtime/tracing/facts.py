@@ -23,15 +23,15 @@ class RunFacts(Struct, frozen=True):
 
 
 class Attempt(Struct, frozen=True):
-    """One call: what was sent, and what came back.
+    """One call: what came back.
 
-    ``messages`` or ``raw`` as sent; ``reply`` is the raw text, None where none came. ``cost`` is
-    in USD, None without a price. ``at`` is when it was answered; it was ``fresh`` if the run
-    itself made the call, else the answer lay in the journal.
+    ``added`` are the messages that were sent behind those of the question, as where an answer was
+    to be corrected. ``reply`` is the raw text, None where none came. ``cost`` is in USD, None
+    without a price. ``at`` is when it was answered; it was ``fresh`` if the run itself made the
+    call, else the answer lay in the journal.
     """
 
-    messages: tuple[Message, ...]
-    raw: str | None
+    added: tuple[Message, ...]
     outcome: str
     message: str
     reply: str | None
@@ -63,9 +63,14 @@ class Answer(Struct, frozen=True):
 
 
 class Question(Struct, frozen=True):
-    """A prompt, as it was put for a row; ``element`` counts those of ``over:``, from 0."""
+    """A prompt, as it was put for a row: as ``messages``, or ``raw``.
+
+    ``element`` counts those of ``over:``, from 0.
+    """
 
     prompt: str
+    messages: tuple[Message, ...]
+    raw: str | None
     answer: Answer
     element: int | None = None
 

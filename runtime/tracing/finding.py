@@ -31,8 +31,8 @@ def writer_of(file: Path) -> tuple[Project, Run]:
         )
     raise UsageError(
         f"no recorded run wrote `{file}`",
-        hint="what became of an input, `dpipe explain --missing` tells; where the run's record was "
-        "removed, run the program again: what is in the journal costs nothing",
+        hint="if it is an input, add --missing; if the record of its run was removed, run the "
+        "program again: what is in the journal costs nothing",
     )
 
 

@@ -123,8 +123,10 @@ class Teller:
     ) -> Question | None:
         said = Said(dict(self._trace.rows[row].values), heard)
         answer = answer_of(self._topology(index), said, self._calls.behind)
-        prompt = heard[0].query.question.prompt
-        return None if answer is None else Question(prompt, answer, element)
+        put = heard[0].query.question
+        if answer is None:
+            return None
+        return Question(put.prompt, put.messages, put.raw, answer, element)
 
     def _topology(self, index: int) -> Topology:
         if index not in self._topologies:

@@ -46,7 +46,8 @@ class Trace:
     ``entered``, ``rejects``, ``calls`` and ``originals``, the places of the rows that duplicates
     are like; ``unwanted`` is the last row that went on where nobody read on. ``leavers`` have left
     a loop. ``written`` are the records of each file, ``rejected`` those of each sink's rejects,
-    with the node where each ended. ``found`` are the rows of sources whose places are ``sought``.
+    with the node where each ended. ``found`` are the rows of sources whose places are ``sought``,
+    ``unanswered`` the keys of questions that no endpoint answered.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Trace:
         self.written: dict[Path, array[int]] = {}
         self.rejected: dict[str, list[tuple[int, Id]]] = {}
         self.found: list[Id] = []
+        self.unanswered: set[bytes] = set()
         self._sought = sought
 
     def written_in(self, file: Path) -> array[int]:
@@ -83,6 +85,8 @@ class Trace:
         return id
 
     def heard(self, node: int, id: Id, query: Query, result: Value | Failed) -> None:
+        if isinstance(result, Failed) and result.outcome == "unavailable":
+            self.unanswered.add(query.key)
         if id not in self.wanted:
             return
         heard = self.calls.setdefault((node, id), [])
