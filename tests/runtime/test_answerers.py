@@ -233,6 +233,22 @@ def test_a_lazy_vote_asks_no_more_members_than_decide() -> None:
     assert [name for name, _, _ in voices.asked] == ["a", "b", "c"]
 
 
+def test_a_lazy_vote_stops_where_nobody_can_win_any_more() -> None:
+    voices = Scripted({"a": ["x"], "b": ["y"], "c": ["x"], "d": ["x"]})
+    result = asked(vote(A, B, C, D, quorum=Const(4), lazy=Const(True)), voices)
+    assert result == OutVoted()
+    assert [name for name, _, _ in voices.asked] == ["a", "b"]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_majority_is_of_all_answers_that_n_asks_for(lazy: bool) -> None:
+    twice = vote(A, B, n=Const(2), lazy=Const(lazy))
+    assert ask(twice, a="xx", b="yz") == OutVoted()
+    voices = Scripted({"a": "xx", "b": "xy"})
+    assert asked(twice, voices) == Value("x", "a")
+    assert len(voices.asked) == (3 if lazy else 4)
+
+
 # -- cascade, fallback ---------------------------------------------------------------------------
 
 SURE = Lambda("v", graph.Binary(">=", Local("v"), Const(8)))
