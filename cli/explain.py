@@ -1,4 +1,4 @@
-"""``dpipe explain``: what a diagnostic's code stands for, or why a row is there or is not."""
+"""``dpipe explain``: what a code or a built-in name means, or why a row is there or is not."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from dpipe.runtime.tracing.facts import Explanation, Fate
 
 _CODE = re.compile(r"[A-Za-z]\d{4}")
+_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
-@click.command(short_help="Tell why a row is in a dataset, or is not; or what a code stands for.")
-@click.argument("subject", metavar="CODE|FILE:N")
+@click.command(short_help="Tell why a row is there, or is not; or what a code or name means.")
+@click.argument("subject", metavar="FILE:N|CODE|NAME")
 @click.option("--missing", is_flag=True, help="FILE is an input: tell what became of its record.")
 @click.option("--run", metavar="ID", help="With --missing, the run that is meant.")
 @click.option("--full", is_flag=True, help="Shorten no text, leave no row out.")
@@ -48,10 +49,14 @@ def command(
 
     The run is gone through again from the journal: no model is called, and nothing is written.
 
-    `dpipe explain E0306` tells what the code of `error[E0306]` stands for.
+    `dpipe explain E0306` tells what the code of `error[E0306]` stands for, `dpipe explain chunk`
+    what a stage, function, model, reader, writer or aggregate takes and gives.
     """
     if _CODE.fullmatch(subject) and not missing:
         _tell_code(subject.upper())
+        return
+    if _NAME.fullmatch(subject) and not missing:
+        _tell_name(subject)
         return
     if run is not None and not missing:
         raise click.UsageError("--run goes with --missing: the run that wrote a file is known")
@@ -110,6 +115,21 @@ def _as_json(told: Explanation | Fate) -> str:
     import msgspec
 
     return msgspec.json.format(msgspec.json.encode(told, enc_hook=str), indent=2).decode()
+
+
+# -- names -----------------------------------------------------------------------------------------
+
+
+def _tell_name(name: str) -> None:
+    from dpipe.cli.manual import lines_of, near
+
+    lines = lines_of(name, console.width())
+    if lines is None:
+        meant = near(name)
+        hint = f"; did you mean `{meant}`?" if meant else "; a record of a file is FILE:N"
+        raise click.BadParameter(f"nothing built in is called `{name}`{hint}", param_hint="NAME")
+    for line in lines:
+        console.say(line)
 
 
 # -- codes -----------------------------------------------------------------------------------------

@@ -278,33 +278,24 @@ class Expressions:
         return Typed(graph.Param(item.name.text), type, item.span)
 
     def _unknown_name(self, node: syntax.NameRef, env: Env) -> None:
-        name = syntax.Name(text=node.text, span=node.span)
-        if env.row is not None and env.row.get(node.text) is not None and not env.prompt:
-            field = f".{node.text}"
-            self.bag.add(
-                "E0201",
-                node.span,
-                f"unknown name `{node.text}`",
-                help=f"to read the field, write `{field}`",
-                fixes=[Fix(f"write `{field}`", (Edit(node.span, field),))],
-            )
-            return
-        if (written := _LITERALS.get(node.text)) is not None:
-            fix = Fix(f"write `{written}`", (Edit(node.span, written),), safe=True)
-            message = f"unknown name `{node.text}`"
-            self.bag.add("E0201", node.span, message, help=f"write `{written}`", fixes=[fix])
-            return
-        figure = env.aggregates is not None and self.names.built_in(node.text, "metric")
-        if node.text in FUNCTIONS or figure:
-            message = f"`{node.text}` is a function, not a value"
-            self.bag.add("E0201", node.span, message, help=f"call it: `{node.text}(…)`")
-            return
-        candidates = [*env.locals, *self.names.of_kind(env.file, "param")]
+        """Report a name that is none: perhaps a field, a function, or a word of Python."""
+        text, unknown = node.text, f"unknown name `{node.text}`"
         fields = env.row.names() if env.row is not None and not env.prompt else []
-        field, help = nearest(node.text, fields), None
-        if field is not None and nearest(node.text, candidates) is None:
-            help = f"did you mean the field `.{field}`?"
-        self.names.unknown("E0201", name, f"unknown name `{node.text}`", candidates, help)
+        figure = env.aggregates is not None and self.names.built_in(text, "metric") is not None
+        if text in fields or text in _LITERALS:
+            written = f".{text}" if text in fields else _LITERALS[text]
+            help = f"{'to read the field, ' if text in fields else ''}write `{written}`"
+            fix = Fix(f"write `{written}`", (Edit(node.span, written),), safe=text not in fields)
+            self.bag.add("E0201", node.span, unknown, help=help, fixes=[fix])
+        elif text in FUNCTIONS or figure:
+            message = f"`{text}` is a function, not a value"
+            self.bag.add("E0201", node.span, message, help=f"call it: `{text}(…)`")
+        else:
+            name = syntax.Name(text=text, span=node.span)
+            candidates = [*env.locals, *self.names.of_kind(env.file, "param")]
+            field, near = nearest(text, fields), nearest(text, candidates)
+            meant = f"did you mean the field `.{field}`?" if field and near is None else None
+            self.names.unknown("E0201", name, unknown, candidates, meant)
 
     def _field(self, node: syntax.FieldRef, env: Env) -> Typed:
         if env.row is None or env.aggregates is not None:

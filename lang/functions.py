@@ -29,10 +29,12 @@ NUMBER = FLOAT
 NUMBERS, ORDERED = Var("U", "number"), Var("U", "ordered")
 TEXT_OR_LIST = Union((STR, List(UNKNOWN)))
 SCALAR = Union((STR, BOOL, FLOAT, JSON))
-XS = Param("xs", type=List(T), positional=True)
+XS = Param("xs", type=List(T), positional=True, doc="the list")
 
 
-def _by(gives: Type, doc: str = "what of each element; the element where left out") -> Param:
+def _by(
+    gives: Type, doc: str = "what to take of each element; the element itself where left out"
+) -> Param:
     return Param("f", "lambda", Arrow(T, gives), required=False, positional=True, doc=doc)
 
 
@@ -40,8 +42,11 @@ def _needed(gives: Type, doc: str) -> Param:
     return Param("f", "lambda", Arrow(T, gives), positional=True, doc=doc)
 
 
-def _arg(name: str, type: Type, *, required: bool = True, const: bool = False) -> Param:
-    return Param(name, "const" if const else "expr", type, required, positional=True)
+def _arg(name: str, type: Type, doc: str, *, required: bool = True, const: bool = False) -> Param:
+    return Param(name, "const" if const else "expr", type, required, positional=True, doc=doc)
+
+
+S = _arg("s", STR, "the text")
 
 
 def _number_of(name: str) -> Callable[[Bindings], Type]:
@@ -101,82 +106,141 @@ _TABLE = (
     ),
     Function("distinct", (XS,), List(T), "each element once, in order"),
     Function(
-        "len", (_arg("x", TEXT_OR_LIST),), Int(0, None), "elements of a list, characters of a text"
+        "len",
+        (_arg("x", TEXT_OR_LIST, "the list or text"),),
+        Int(0, None),
+        "elements of a list, characters of a text",
     ),
     Function(
         "join",
-        (_arg("xs", List(SCALAR)), _arg("sep", STR, required=False)),
+        (
+            _arg("xs", List(SCALAR), "texts, numbers or booleans"),
+            _arg("sep", STR, "what stands between two; nothing where left out", required=False),
+        ),
         STR,
         "the elements as one text",
     ),
     # text
-    Function("trim", (_arg("s", STR),), STR, "the text without blanks at its ends"),
-    Function("lower", (_arg("s", STR),), STR, "the text in lower case"),
-    Function("upper", (_arg("s", STR),), STR, "the text in upper case"),
-    Function("contains", (_arg("s", STR), _arg("part", STR)), BOOL, "whether `part` is in `s`"),
-    Function("starts_with", (_arg("s", STR), _arg("part", STR)), BOOL, "whether `s` begins so"),
-    Function("ends_with", (_arg("s", STR), _arg("part", STR)), BOOL, "whether `s` ends so"),
-    Function("matches", (_arg("s", STR), _arg("regex", STR)), BOOL, "whether the pattern is found"),
+    Function("trim", (S,), STR, "the text without blanks at its ends"),
+    Function("lower", (S,), STR, "the text in lower case"),
+    Function("upper", (S,), STR, "the text in upper case"),
+    Function(
+        "contains", (S, _arg("part", STR, "what to look for")), BOOL, "whether `part` is in `s`"
+    ),
+    Function("starts_with", (S, _arg("part", STR, "the beginning")), BOOL, "whether `s` begins so"),
+    Function("ends_with", (S, _arg("part", STR, "the end")), BOOL, "whether `s` ends so"),
+    Function(
+        "matches",
+        (S, _arg("regex", STR, "a regular expression, as Python has them")),
+        BOOL,
+        "whether the pattern is found",
+    ),
     Function(
         "extract",
-        (_arg("s", STR), _arg("regex", STR)),
+        (S, _arg("regex", STR, "a regular expression, as Python has them")),
         optional(STR),
         "what the pattern's first group found, or null",
     ),
     Function(
         "replace",
-        (_arg("s", STR), _arg("part", STR), _arg("by", STR)),
+        (S, _arg("part", STR, "what to replace, everywhere"), _arg("by", STR, "what to put there")),
         STR,
         "every `part` replaced",
     ),
     Function(
-        "split_text", (_arg("s", STR), _arg("sep", STR)), List(STR), "the parts between `sep`s"
+        "split_text",
+        (S, _arg("sep", STR, "what stands between the parts")),
+        List(STR),
+        "the parts between `sep`s",
+    ),
+    Function("words", (S,), List(STR), "the words; where they are not spaced, characters"),
+    # others
+    Function("str", (_arg("x", SCALAR, "the value"),), STR, "the value as a text, as in a string"),
+    Function(
+        "int",
+        (_arg("x", SCALAR, "a text that is a whole number, or a number"),),
+        INT,
+        "the whole number that a text or number is",
     ),
     Function(
-        "words", (_arg("s", STR),), List(STR), "the words; where they are not spaced, characters"
+        "float",
+        (_arg("x", SCALAR, "a text that is a number, or a number"),),
+        FLOAT,
+        "the number that a text is",
     ),
-    # others
-    Function("str", (_arg("x", SCALAR),), STR, "the value as a text, as in a string"),
-    Function("int", (_arg("x", SCALAR),), INT, "the whole number that a text or number is"),
-    Function("float", (_arg("x", SCALAR),), FLOAT, "the number that a text is"),
-    Function("bool", (_arg("x", SCALAR),), BOOL, "the truth value that a text or json is"),
-    Function("json", (_arg("text", STR),), JSON, "the value that a JSON text is"),
+    Function(
+        "bool",
+        (_arg("x", SCALAR, "`true`, `yes`, `1` and their opposites, or a number"),),
+        BOOL,
+        "the truth value that a text or json is",
+    ),
+    Function("json", (_arg("text", STR, "a JSON text"),), JSON, "the value that a JSON text is"),
     Function(
         "round",
         (
-            _arg("x", NUMBER),
-            Param("digits", type=Var("D", "whole"), required=False, positional=True),
+            _arg("x", NUMBER, "the number"),
+            Param(
+                "digits",
+                type=Var("D", "whole"),
+                required=False,
+                positional=True,
+                doc="digits behind the point; where left out none, and the result is an int",
+            ),
         ),
         _rounded,
         "the nearest number with so many digits, an int where left out",
     ),
     Function(
         "abs",
-        (Param("x", type=Var("T", "number"), positional=True),),
+        (Param("x", type=Var("T", "number"), positional=True, doc="the number"),),
         _plain("T"),
         "the number without its sign",
     ),
-    Function("hash", (_arg("x", JSON),), STR, "a short text that stands for the value"),
+    Function(
+        "hash",
+        (_arg("x", JSON, "any value but a secret or an image"),),
+        STR,
+        "a short text that stands for the value",
+    ),
     Function(
         "cosine",
-        (_arg("a", List(FLOAT)), _arg("b", List(FLOAT))),
+        (_arg("a", List(FLOAT), "a vector"), _arg("b", List(FLOAT), "another, as long")),
         FLOAT,
         "how alike two vectors are",
     ),
     Function(
         "env",
-        (_arg("name", STR, const=True), _arg("default", STR, required=False, const=True)),
+        (
+            _arg("name", STR, "of the variable", const=True),
+            _arg(
+                "default",
+                STR,
+                "its value where it is not set; without one a run does not begin",
+                required=False,
+                const=True,
+            ),
+        ),
         STR,
         "an environment variable, read when the run starts",
     ),
-    Function("secret", (_arg("name", STR, const=True),), SECRET, "a key from the environment"),
+    Function(
+        "secret",
+        (_arg("name", STR, "of the environment variable", const=True),),
+        SECRET,
+        "a key from the environment",
+    ),
     Function(
         "same_answer",
-        (_arg("a", SCALAR), _arg("b", SCALAR)),
+        (_arg("a", SCALAR, "one answer"), _arg("b", SCALAR, "the other")),
         BOOL,
         "whether a grader would take both for one answer",
     ),
-    Function("normal_answer", (_arg("a", SCALAR),), STR, "the answer as `same_answer` compares it"),
+    Function(
+        "normal_answer",
+        (_arg("a", SCALAR, "the answer"),),
+        STR,
+        "the answer as `same_answer` compares it",
+    ),
 )
 
 FUNCTIONS: dict[str, Function] = {function.name: function for function in _TABLE}

@@ -175,8 +175,8 @@ def _declaration(run: list[Token], source: Source, bag: Bag) -> list[Token]:
     found = nearest(first.text, _WORDS) if first.type in ("NAME", "KEY") else None
     if found is None:
         assigned = bool(rest) and rest[0].type == "EQUAL"
-        help = f"start it with a keyword, as in `flow {first.text} = …`" if assigned else None
-        bag.add("E0114", span, message, help=_FOREIGN.get(first.text, help))
+        way_out = f"start it with a keyword, as in `flow {first.text} = …`" if assigned else None
+        bag.add("E0114", span, message, help=_FOREIGN.get(first.text, way_out))
         return []
     fix = Fix(f"replace with `{found}`", (Edit(span, found),))
     message += f"; did you mean `{found}`?"

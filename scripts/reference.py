@@ -7,20 +7,18 @@ what a run of them writes.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from msgspec import Struct
-
 import dpipe
 from dpipe.lang.functions import FUNCTIONS
-from dpipe.lang.signatures import Arrow, Bindings, Function, Method, Param, show_pattern
+from dpipe.lang.manual import Extern, externs, in_signature, label, result, signature, takes
+from dpipe.lang.signatures import Method, Param
 from dpipe.lang.stages import ANSWERERS, MODELS, STAGES, Answerer, Stage
-from dpipe.lang.types import FLOAT, INT, show
+from dpipe.lang.types import show
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs/reference"
@@ -30,83 +28,14 @@ WIDTH = 90  # of a signature on one line
 
 # -- arguments -----------------------------------------------------------------------------------
 
-_OPEN = {  # parameters that gather every other label, or bare fields
-    "fields": ("k: e, .a, …", "labels with expressions, or fields"),
-    "labels": ("k: e, …", "labels with expressions"),
-    "names": (".a, …", "fields"),
-    "constants": ("k: c, …", "labels with constants"),
-    "figures": ("k: e, …", "labels with expressions over [aggregates](aggregates.md)"),
-}
-_SLOTS = {
-    "field": (".a", "a field of the row"),
-    "new": (".x", "a field to write"),
-    "keys": (".a", "a field, or a list of them"),
-    "flow": ("flow", "a flow or source"),
-    "pipe": ("pipe", "a pipe, with its arguments"),
-    "answerer": ("who", "a model, or another [answerer](answerers.md)"),
-    "answerers": ("[who, …]", "a list of models or answerers"),
-    "embedder": ("embedder", "a model that is an `embedder`"),
-    "prompt": ("prompt", "a prompt, with its arguments"),
-}
-
-
-def slot(param: Param) -> str:
-    """What stands for an argument in a signature."""
-    shape = show_pattern(param.type)
-    match param.kind:
-        case kind if kind in _SLOTS:
-            return _SLOTS[kind][0]
-        case "choice":
-            return " | ".join(f'"{choice}"' for choice in param.choices)
-        case "method":
-            return " | ".join(f"{method.name}(…)" for method in param.methods)
-        case "lambda":
-            return f"x -> {_gives(param)}" if param.over else shape
-        case _:
-            return shape
-
-
-def _gives(param: Param) -> str:
-    return show_pattern(param.type.gives) if isinstance(param.type, Arrow) else "…"
-
-
-def signature(name: str, params: Iterable[Param]) -> str:
-    """``chunk(text: str, tokens: 1 or more = …, as: .x)``"""
-    return f"{name}({', '.join(_in_signature(param) for param in params)})"
-
 
 def shown(name: str, params: Iterable[Param]) -> str:
     """The signature as a block, an argument a line where it is long."""
     text = signature(name, params)
     if len(text) > WIDTH:
-        lines = "".join(f"  {_in_signature(param)},\n" for param in params)
+        lines = "".join(f"  {in_signature(param)},\n" for param in params)
         text = f"{name}(\n{lines})"
     return f"```text\n{text}\n```\n"
-
-
-def _in_signature(param: Param) -> str:
-    if param.kind in _OPEN:
-        return _OPEN[param.kind][0]
-    return f"{param.name}: {slot(param)}{'' if param.required else ' = …'}"
-
-
-def takes(param: Param) -> str:
-    """What an argument may be, in words."""
-    match param.kind:
-        case kind if kind in _OPEN:
-            return _OPEN[kind][1]
-        case kind if kind in _SLOTS:
-            return _SLOTS[kind][1]
-        case "const":
-            return f"constant `{slot(param)}`"
-        case "choice":
-            return " or ".join(f'`"{choice}"`' for choice in param.choices)
-        case "method":
-            return "one of the ways below"
-        case "lambda" if param.over:
-            return f"`{slot(param)}`, x a row of `{param.over}`"
-        case _:
-            return f"`{slot(param)}`"
 
 
 def arguments(params: Iterable[Param]) -> Iterator[str]:
@@ -114,8 +43,7 @@ def arguments(params: Iterable[Param]) -> Iterator[str]:
     yield "| argument | takes | needed | is |"
     yield "|---|---|---|---|"
     for param in params:
-        name = "…" if param.kind in _OPEN else param.name + ("" if param.positional else ":")
-        cells = (f"`{name}`", takes(param), "yes" if param.required else "", param.doc)
+        cells = (f"`{label(param)}`", takes(param), "yes" if param.required else "", param.doc)
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -217,45 +145,17 @@ def functions_page() -> Iterator[str]:
     for function in sorted(FUNCTIONS.values(), key=lambda function: function.name):
         yield f"## `{function.name}`\n\nGives {function.doc}.\n"
         yield f"```text\n{function} -> {result(function)}\n```\n"
-        told = [f"- `{param.name}`: {param.doc}" for param in function.params if param.doc]
-        yield from [*told, ""] if told else []
+        yield from (f"- `{param.name}`: {param.doc}" for param in function.params)
+        yield ""
 
 
-def result(function: Function) -> str:
-    """What a function gives; where that hangs on its arguments, all that it may be."""
-    if not callable(function.result):
-        return show_pattern(function.result)
-    whole: Bindings = {"T": INT, "U": INT}
-    broken: Bindings = {"T": FLOAT, "U": FLOAT, "D": INT}
-    found = {show(function.result(bindings)) for bindings in (whole, broken)}
-    return " | ".join(sorted(found, reverse=True))
-
-
-class Extern(Struct, frozen=True):
-    """A declaration of builtins.dpipe with the comment above it."""
-
-    kind: str
-    name: str
-    signature: str
-    doc: str
-
-
-_EXTERN = re.compile(
-    r"^(?P<doc>(?:# [^\n]*\n)+)extern (?P<kind>\w+) (?P<name>\w+)(?P<rest>.*?)\s+= python\(",
-    re.MULTILINE | re.DOTALL,
-)
-
-
-def externs(kind: str) -> Iterator[Extern]:
-    for found in _EXTERN.finditer(BUILTINS.read_text("utf-8")):
-        if found["kind"] == kind:
-            doc = " ".join(line.removeprefix("# ") for line in found["doc"].splitlines())
-            yield Extern(kind, found["name"], found["name"] + found["rest"], doc)
+def _declared(kind: str) -> Iterator[Extern]:
+    return (extern for extern in externs(BUILTINS.read_text("utf-8")) if extern.kind == kind)
 
 
 def externs_page(kind: str, intro: str) -> Iterator[str]:
     yield intro
-    for name, overloads in groupby(externs(kind), lambda extern: extern.name):
+    for name, overloads in groupby(_declared(kind), lambda extern: extern.name):
         yield f"\n## `{name}`"
         for extern in overloads:
             yield f"\n{extern.doc}\n\n```text\n{extern.signature}\n```"
@@ -298,7 +198,7 @@ def index_page() -> Iterator[str]:
     yield f"| [Models](models.md) | {_listed(MODELS)} |"
     yield f"| [Functions](functions.md) | {_listed(sorted(FUNCTIONS))} |"
     for title, kind in (("Readers", "source"), ("Writers", "sink"), ("Aggregates", "metric")):
-        names = dict.fromkeys(extern.name for extern in externs(kind))
+        names = dict.fromkeys(extern.name for extern in _declared(kind))
         yield f"| [{title}]({title.lower()}.md) | {_listed(names)} |"
 
 
