@@ -94,6 +94,7 @@ class Ask:
         self._limited = limited
         self._line: deque[Slot] = deque()
         self._left = 0  # how many have left the line
+        self._wanted: deque[Wanted] = deque()
         self._running = 0
         self._handing_on = False
         self._complete = False
@@ -105,11 +106,12 @@ class Ask:
         self, rows: AsyncIterator[Batch], out: Outlet, others: Mapping[str, AsyncIterator[Batch]]
     ) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._deliver, out, nursery.cancel_scope)
+            nursery.start_soon(self._deliver, out, nursery)
             async for batch in rows:
                 self.tally.entered += rows_in(batch)
                 for start in range(0, len(batch), self._asker.rows_at_once):
-                    await self._take(batch[start : start + self._asker.rows_at_once], nursery)
+                    await self._take(batch[start : start + self._asker.rows_at_once])
+                    self._begin(nursery)
             self._complete = True
             self._change.tell()
         if self._unwanted:
@@ -122,18 +124,14 @@ class Ask:
 
     # -- rows in ---------------------------------------------------------------------------------
 
-    async def _take(self, batch: Batch, nursery: trio.Nursery) -> None:
-        """Give the items their places in the line, and begin the answers that are not known."""
-        while len(self._line) >= self._window:
+    async def _take(self, batch: Batch) -> None:
+        """Give the items their places in the line, and fill those that the journal answers."""
+        while len(self._wanted) >= BATCH or len(self._line) >= self._window:
             await self._change.wait()
         wanted = self._placed(batch)
         self._recall(wanted)
+        self._wanted += [each for each in wanted if not each.slot.done]
         self._change.tell()
-        for place, slot, row, questions in wanted:
-            if not slot.done:
-                await self._room(place)
-                self._running += 1
-                nursery.start_soon(self._fill, slot, row, questions)
 
     def _placed(self, batch: Batch) -> list[Wanted]:
         """Put the items into the line; the rows of which something is to be asked."""
@@ -141,22 +139,22 @@ class Ask:
         for item in batch:
             slot = Slot(item)
             if isinstance(item, Row) and (questions := self._questions(item, slot)) is not None:
-                wanted.append((self._left + len(self._line), slot, item, questions))
+                wanted.append(Wanted(self._left + len(self._line), slot, item, questions))
             self._line.append(slot)
         return wanted
 
     def _recall(self, wanted: Sequence[Wanted]) -> None:
         """Fill the slots of the rows that the journal answers."""
-        voices = [list(map(RecalledVoices, questions)) for *_, questions in wanted]
+        voices = [[RecalledVoices(question) for question in each.questions] for each in wanted]
         jobs = [
-            partial(self._answer, row, each)
-            for (_, _, row, _), each in zip(wanted, voices, strict=True)
+            partial(self._answer, each.row, those)
+            for each, those in zip(wanted, voices, strict=True)
         ]
         found = recall(self._asker, jobs)
-        for (_, slot, _, _), each, known in zip(wanted, voices, found, strict=True):
+        for each, those, known in zip(wanted, voices, found, strict=True):
             if known is not None:
-                slot.fill(known)
-                for one in each:
+                each.slot.fill(known)
+                for one in those:
                     one.count()
 
     def _questions(self, row: Row, slot: Slot) -> list[RowQuestion] | None:
@@ -190,21 +188,34 @@ class Ask:
         """How many places of the line may be taken, from its head on."""
         return self._at_once() * (1 if self._limited else AHEAD)
 
-    async def _room(self, place: int) -> None:
-        """Wait until the row at a place of the line may begin."""
-        while (
-            self._running >= self._at_once()
-            or place - self._left >= self._window
-            or (self._limited and (self._line[0].done or self._handing_on))
-        ):
-            await self._change.wait()
-
     # -- answers ---------------------------------------------------------------------------------
 
-    async def _fill(self, slot: Slot, row: Row, questions: Sequence[RowQuestion]) -> None:
-        slot.fill(await self._answer(row, [LiveVoices(question) for question in questions]))
-        self._running -= 1
-        self._change.tell()
+    def _begin(self, nursery: trio.Nursery) -> None:
+        """Begin as many rows as may be."""
+        while (wanted := self._next()) is not None:
+            nursery.start_soon(self._work, wanted, nursery)
+
+    def _next(self) -> Wanted | None:
+        """The row that may begin now, if there is one."""
+        if (
+            not self._wanted
+            or self._running >= self._at_once()
+            or self._wanted[0].place - self._left >= self._window
+            or (self._limited and (self._line[0].done or self._handing_on))
+        ):
+            return None
+        self._running += 1
+        return self._wanted.popleft()
+
+    async def _work(self, wanted: Wanted | None, nursery: trio.Nursery) -> None:
+        """Answer one row after the other, for as long as one may begin when another ends."""
+        while wanted is not None:
+            voices = [LiveVoices(question) for question in wanted.questions]
+            wanted.slot.fill(await self._answer(wanted.row, voices))
+            self._running -= 1
+            self._change.tell()
+            wanted = self._next()
+            self._begin(nursery)
 
     async def _answer(self, row: Row, voices: Sequence[RowVoices]) -> End:
         jobs = [partial(self._asked.topology.answer, each, 0) for each in voices]
@@ -242,7 +253,7 @@ class Ask:
 
     # -- rows out --------------------------------------------------------------------------------
 
-    async def _deliver(self, out: Outlet, rows: trio.CancelScope) -> None:
+    async def _deliver(self, out: Outlet, rows: trio.Nursery) -> None:
         """Hand on what is finished at the head of the line, until the line is complete."""
         while self._line or not self._complete:
             if not (self._line and self._line[0].done):
@@ -253,9 +264,10 @@ class Ask:
                 await out.put(self._finished())
             except Unwanted:
                 self._unwanted = True
-                rows.cancel()
+                rows.cancel_scope.cancel()
                 return
             self._handing_on = False
+            self._begin(rows)
             self._change.tell()
 
     def _finished(self) -> Batch:
@@ -304,8 +316,13 @@ class Slot:
         self.done = True
 
 
-Wanted: TypeAlias = tuple[int, Slot, Row, list[RowQuestion]]
-"""A row of which something is to be asked, with its slot and the place of that in the line."""
+class Wanted(Struct, frozen=True):
+    """A row of which something is to be asked; ``place`` is that of its slot in the line."""
+
+    place: int
+    slot: Slot
+    row: Row
+    questions: list[RowQuestion]
 
 
 # -- from the graph ------------------------------------------------------------------------------
