@@ -505,3 +505,94 @@ def held(path: Path) -> Iterator[Callable[[], None]]:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield lambda: connection.execute("COMMIT") and None
+
+
+# -- where the journal should be -----------------------------------------------------------------
+
+
+def test_a_folder_in_its_place_is_told(path: Path) -> None:
+    path.mkdir()
+    assert refusal(path).message.startswith(f"`{path}` cannot be read or written")
+    assert path.is_dir()
+
+
+def test_an_empty_file_is_a_new_journal(path: Path) -> None:
+    path.touch()
+    with opened(path) as journal:
+        recording(journal, 0)
+    assert stored_keys(path) == {KEY}
+
+
+def test_a_log_without_its_journal_harms_no_new_one(path: Path) -> None:
+    elsewhere = path.with_name("other.sqlite")
+    with opened(elsewhere) as journal:
+        recording(journal, 0, key=OTHER)
+        shutil.copy(f"{elsewhere}-wal", f"{path}-wal")
+    with opened(path) as journal:
+        recording(journal, 0)
+    assert stored_keys(path) == {KEY}
+
+
+def test_a_journal_that_cannot_be_written_is_told_and_kept(path: Path) -> None:
+    with opened(path) as journal:
+        recording(journal, 0)
+    with Journal.open(path, program="p") as journal:
+        journal._writer.rows("PRAGMA query_only = ON")
+        with pytest.raises(UsageError, match="cannot be read or written"):
+            journal.begin_run("r")
+        journal._writer.rows("PRAGMA query_only = OFF")
+    assert stored_keys(path) == {KEY}
+
+
+def test_what_a_power_cut_left_damaged_in_the_log_is_dropped(path: Path) -> None:
+    with opened(path) as journal:
+        recording(journal, 0)
+        journal._writer.sync()
+        recording(journal, 0, key=OTHER, reply=Reply(os.urandom(9000).hex()))
+        for end in ("", "-wal"):
+            shutil.copy(f"{path}{end}", f"{path}.copy{end}")
+    with Path(f"{path}.copy-wal").open("r+b") as log:
+        log.seek(32 + 24 + 100)  # in the first page that came after the sync
+        log.write(b"\xff" * 50)
+    with Journal.open(Path(f"{path}.copy"), program="p") as journal:
+        assert attempts(journal.recall(KEY)) == [0]
+        assert journal.recall(OTHER) == []
+
+
+# -- what a run used -----------------------------------------------------------------------------
+
+
+def used(path: Path) -> dict[str, set[bytes]]:
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT program, keys FROM uses ORDER BY program")
+        return {
+            program: {keys[at : at + 16] for at in range(0, len(keys), 16)}
+            for program, keys in rows
+        }
+
+
+def test_a_run_notes_what_it_recalled_and_recorded(path: Path) -> None:
+    with opened(path) as journal:
+        recording(journal, 0, 1)
+        trio.run(journal.record_vectors, {b"v" * 16: b"abcd"})
+        journal.end_run()
+    with opened(path, program="b") as journal:
+        journal.recall(KEY)
+        journal.recall(OTHER)
+        journal.recall_vectors([b"v" * 16])
+        journal.end_run()
+    assert used(path) == {"qa.dpipe": {KEY, b"v" * 16}, "b": {KEY, b"v" * 16}}
+
+
+def test_a_whole_run_replaces_what_was_noted_and_a_stopped_one_adds_to_it(path: Path) -> None:
+    for keys, whole in [([KEY], True), ([OTHER], False), ([b"n" * 16], None)]:
+        with opened(path) as journal:
+            for key in keys:
+                recording(journal, 0, key=key)
+            if whole is not None:
+                journal.end_run(whole=whole)
+    assert used(path) == {"qa.dpipe": {KEY, OTHER, b"n" * 16}}
+    with opened(path) as journal:
+        journal.recall(OTHER)
+        journal.end_run()
+    assert used(path) == {"qa.dpipe": {OTHER}}
