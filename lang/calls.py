@@ -12,7 +12,7 @@ from dpipe.lang import graph, syntax
 from dpipe.lang.diagnostics import Bag, Edit, Fix, Label
 from dpipe.lang.env import Env, Typed
 from dpipe.lang.functions import FUNCTIONS, SYNONYMS
-from dpipe.lang.modules import python_file, python_options, python_target
+from dpipe.lang.modules import BUILTINS, python_file, python_options, python_target
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.signatures import (
     Arrow,
@@ -484,7 +484,8 @@ class Calls:
                 default = self.expressions.of(declared.default, Env(decl.file))
                 options.append((declared.name.text, default.expr))
         target = resolved_target(decl, item)
-        env.aggregates.append(graph.Metric(target, value, tuple(options), embedder))
+        result = None if decl.file == BUILTINS else _result(function, {})
+        env.aggregates.append(graph.Metric(target, value, tuple(options), embedder, result))
         place = graph.Local(f"${len(env.aggregates) - 1}")
         return Typed(place, _result(function, {}), node.span)
 

@@ -3,45 +3,19 @@
 from __future__ import annotations
 
 import ast
-from typing import TypeAlias
+import warnings
 
 from dpipe.lang import syntax
+from dpipe.lang.agreement import METHODS, Callable
+from dpipe.lang.behind import Behind
 from dpipe.lang.calls import bind
-from dpipe.lang.diagnostics import Bag, Label
+from dpipe.lang.diagnostics import Bag
 from dpipe.lang.modules import Program, python_file
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.signatures import Param
 from dpipe.lang.source import Span
-from dpipe.lang.types import (
-    BOOL,
-    INT,
-    STR,
-    Bool,
-    Enum,
-    Float,
-    Int,
-    Json,
-    List,
-    Record,
-    Str,
-    Type,
-    required,
-    show,
-)
+from dpipe.lang.types import BOOL, INT, STR
 from dpipe.lang.typing import Types
-
-_Callable: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
-
-_ANNOTATIONS: dict[type[Type], tuple[str, ...]] = {
-    Str: ("str",),
-    Enum: ("str",),
-    Int: ("int", "float"),
-    Float: ("float",),
-    Bool: ("bool",),
-    List: ("list", "List", "Sequence", "Iterable", "Collection"),
-    Record: ("dict", "Dict", "Mapping"),
-}
-
 
 _PYTHON = (
     Param("target", "const", STR, positional=True),
@@ -107,58 +81,30 @@ class Externs:
             self.bag.add("E0701", span, f"no file `{path}`")
             return
         try:
-            tree = ast.parse(data, path)
-        except (SyntaxError, ValueError) as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # its author is told by Python
+                tree = ast.parse(data, path)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None)
             where = f", line {line}" if line else ""
             self.bag.add("E0701", span, f"`{path}` is not valid Python{where}")
             return
         found = _find(tree, name)
-        if isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef):
-            self._function(decl, item, found, span)
-        elif found is None and name in _bound_names(tree):
-            message = f"`{name}` is built when Python runs: it cannot be checked"
-            self.bag.add("E0705", span, message)
-        elif found is None:
-            names = [node.name for node in tree.body if isinstance(node, _Named)]
-            message = f"`{path}` has no function `{name}`"
-            misspelt(self.bag, "E0702", span, name, message, names)
-
-    def _function(self, decl: Decl, item: syntax.ExternItem, found: _Callable, span: Span) -> None:
-        if found.decorator_list:
+        if isinstance(found, _Named) and found.decorator_list:
             message = f"`{found.name}` is decorated: its parameters cannot be checked"
             self.bag.add("E0705", span, message)
-            return
-        args = found.args
-        names = [arg.arg for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
-        names = [name for name in names if item.kind != "source" or name != "context"]
-        if args.vararg or args.kwarg:
-            return
-        if names != [param.name.text for param in item.params]:
-            written = ", ".join(param.name.text for param in item.params)
-            message = f"`{found.name}` takes ({', '.join(names)}), declared ({written})"
-            self.bag.add("E0703", item.name.span, message, labels=[Label(span, "this Python")])
-            return
-        if item.kind != "def":
-            return
-        for arg, param in zip((*args.posonlyargs, *args.args), item.params, strict=False):
-            self._annotation(decl, param.type, arg.annotation, f"parameter `{arg.arg}`")
-        if item.result is not None:
-            self._annotation(decl, item.result, found.returns, "the result")
-
-    def _annotation(
-        self, decl: Decl, node: syntax.TypeExpr, annotation: ast.expr | None, what: str
-    ) -> None:
-        declared = self.types.of(decl.file, node)
-        found = _plain(annotation)
-        allowed = _ANNOTATIONS.get(type(required(declared)))
-        known = {name for names in _ANNOTATIONS.values() for name in names}
-        if isinstance(declared, Json) or found is None or allowed is None or found not in known:
-            return
-        if found not in allowed:
-            assert annotation is not None
-            message = f"{what} is {ast.unparse(annotation)} in Python, declared {show(declared)}"
-            self.bag.add("E0704", node.span, message)
+        elif isinstance(found, ast.ClassDef):
+            Behind(decl, item, span, self.types, self.bag).cls(found)
+        elif isinstance(found, Callable):
+            Behind(decl, item, span, self.types, self.bag).function(found)
+        elif name in _bound_names(tree):
+            message = f"`{name}` is built when Python runs: it cannot be checked"
+            self.bag.add("E0705", span, message)
+        else:
+            names = [node.name for node in tree.body if isinstance(node, _Named)]
+            kind = "class" if item.kind in METHODS else "function"
+            message = f"`{path}` has no {kind} `{name}`"
+            misspelt(self.bag, "E0702", span, name, message, names)
 
 
 _Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -180,20 +126,3 @@ def _bound_names(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.alias):
             names.add((node.asname or node.name).partition(".")[0])
     return names
-
-
-def _plain(annotation: ast.expr | None) -> str | None:
-    """The outermost name of an annotation, ``None`` aside; None where it is anything else."""
-    match annotation:
-        case ast.Name(id):
-            return id
-        case ast.Subscript(ast.Name("Optional"), inner):
-            return _plain(inner)
-        case ast.Subscript(ast.Name(id)):
-            return id
-        case ast.BinOp(left, ast.BitOr(), ast.Constant(None)):
-            return _plain(left)
-        case ast.BinOp(ast.Constant(None), ast.BitOr(), right):
-            return _plain(right)
-        case _:
-            return None

@@ -8,7 +8,7 @@ program. Node indices are places in ``Graph.nodes``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -424,13 +424,15 @@ class LeaveNode(Struct, frozen=True, tag=True):
 class Metric(Struct, frozen=True, tag=True):
     """An aggregate: ``value`` is evaluated per row (None for ``count()``), options are constants.
 
-    ``embedder`` is the model that the call names in ``using:``.
+    ``embedder`` is the model that the call names in ``using:``. What a metric of a program's own
+    gives is held to ``result``.
     """
 
     target: str
     value: Expr | None
     options: tuple[tuple[str, Expr], ...]
     embedder: One | None
+    result: types.Type | None = None
 
 
 class Computed(Struct, frozen=True, tag=True):
@@ -550,6 +552,18 @@ def inputs_of(node: Node) -> tuple[int, ...]:
             return (stream, *others)
         case _:
             return (node.input,)
+
+
+def needed(nodes: Sequence[Node], end: int) -> set[int]:
+    """The nodes whose rows a node needs, itself among them."""
+    found: set[int] = set()
+    waiting = [end]
+    while waiting:
+        index = waiting.pop()
+        if index not in found:
+            found.add(index)
+            waiting += inputs_of(nodes[index])
+    return found
 
 
 def prompts_of(node: Node) -> Iterator[str]:

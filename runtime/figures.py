@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 
 from dpipe.lang import graph
 from dpipe.runtime.answerers import Failed
-from dpipe.runtime.errors import NoValue
+from dpipe.runtime.errors import Misfit, NoValue, UsageError
 from dpipe.runtime.expressions import Expressions
+from dpipe.runtime.fit import fitter
 from dpipe.runtime.metrics.base import Metric
 from dpipe.runtime.python import load
 from dpipe.runtime.values import Row, Values, key_of
@@ -22,12 +23,22 @@ class Aggregate:
     def __init__(self, metric: graph.Metric, expressions: Expressions, salt: bytes) -> None:
         self.embedder = metric.embedder
         self._of = None if metric.value is None else expressions.over(metric.value, salt)
+        self._target = metric.target
         self._class = load(metric.target)
+        self._fit = None if metric.result is None else fitter(metric.result)
         self._options = {name: expressions.constant(value) for name, value in metric.options}
 
     def make(self) -> Metric:
         made: Metric = self._class(**self._options)
         return made
+
+    def result(self, made: Metric) -> Any:
+        """The figure; raises ``UsageError`` where it is not of the declared type."""
+        found = made.result()
+        try:
+            return found if self._fit is None else self._fit(found)
+        except Misfit as wrong:
+            raise UsageError(f"what `{self._target}` gave does not fit: {wrong}") from None
 
     def value(self, row: Row) -> Any:
         """What the row gives; raises ``NoValue``. ``count()`` is fed nothing in particular."""
@@ -88,7 +99,10 @@ class Figures:
 
     def result(self, metrics: Sequence[Metric]) -> Values:
         """The figures; null for one that has no value, as a share of no rows."""
-        results = [metric.result() for metric in metrics]
+        results = [
+            aggregate.result(metric)
+            for aggregate, metric in zip(self._aggregates, metrics, strict=True)
+        ]
         figures: Values = {}
         for label, part, body in self._labels:
             try:

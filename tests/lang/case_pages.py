@@ -32,6 +32,43 @@ async def asked(text: str) -> bool: ...
 def wrapped(text): ...
 
 built = functools.partial(known, n=2)
+
+async def lines(path: str, as_: str = "", *, context):
+    yield {"path": path}
+
+def eager(path: str):
+    yield {"path": path}
+
+async def pairs(given, size: int):
+    async for row in given:
+        yield row
+
+class Most:
+    def __init__(self, floor: int):
+        self.found = floor
+
+    def add(self, value: int) -> None: ...
+
+    def result(self) -> int: ...
+
+class Bare:
+    def add(self, value): ...
+
+class Late(Bare):
+    async def add(self, value): ...
+
+class Odd:
+    def add(self): ...
+
+    def result(self): ...
+
+class Writer:
+    def __init__(self, out, row, end: str = ""): ...
+
+    def put(self, record): ...
+
+    def close(self): ...
+
 raise RuntimeError("a check imports no Python")
 """
 _BLOCK = re.compile(

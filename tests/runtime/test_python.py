@@ -183,7 +183,26 @@ def test_a_source_that_fails_is_told_as_the_users_python(tmp_path: Path) -> None
 
 def test_a_source_that_gives_no_rows_is_told(tmp_path: Path) -> None:
     path = _own(tmp_path)
-    text = (tmp_path / "own.py").read_text().replace("async def numbers", "def numbers")
+    (tmp_path / "own.py").write_text(
+        "def numbers(n, start):\n    return [n]\n\n" + OWN_PYTHON[OWN_PYTHON.index("class") :]
+    )
+    with pytest.raises(UsageError, match="gives list, not rows"):
+        dpipe.run(path, allow_python=True)
+
+
+@pytest.mark.parametrize("found", ['"x"', "None", "2.5"])
+def test_a_metric_is_held_to_the_type_that_it_declares(tmp_path: Path, found: str) -> None:
+    path = _own(tmp_path)
+    text = (tmp_path / "own.py").read_text().replace("return self.found", f"return {found}")
     (tmp_path / "own.py").write_text(text)
-    with pytest.raises(UsageError, match="gives generator, not rows"):
+    with pytest.raises(UsageError, match=r"own\.py:Most` gave does not fit: expected int, found"):
+        dpipe.run(path, allow_python=True)
+    assert not (tmp_path / "figures.json").exists()
+
+
+def test_a_metric_that_fails_is_told_with_its_line(tmp_path: Path) -> None:
+    path = _own(tmp_path)
+    text = (tmp_path / "own.py").read_text().replace("return self.found", "return self.lost")
+    (tmp_path / "own.py").write_text(text)
+    with pytest.raises(UsageError, match=r"own\.py:Most` failed in line 15: AttributeError"):
         dpipe.run(path, allow_python=True)
