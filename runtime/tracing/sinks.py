@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -12,26 +13,27 @@ from msgspec.structs import replace
 from dpipe.runtime.paths import safe_name
 from dpipe.runtime.places import SinkPath, real_place
 from dpipe.runtime.render import render
-from dpipe.runtime.tracing.marks import NOWHERE, Mark, id_of
+from dpipe.runtime.tracing.lineage import Id
+from dpipe.runtime.tracing.marks import Mark, id_of
 from dpipe.runtime.tracing.watching import Trace, Watcher
 from dpipe.runtime.values import Batch, Item, Reject, Row, Values
 from dpipe.runtime.writing import Writing
 
 
 class Heeded:
-    """Whom a sink tells what becomes of its rows; ``last`` is the last that it rejected."""
+    """Whom a sink tells what becomes of its rows; ``rejects`` are those since the last look."""
 
     def __init__(self) -> None:
-        self.last: Reject | None = None
+        self.rejects: deque[Reject] = deque()
 
     def rejected(self, reject: Reject) -> None:
-        self.last = reject
+        self.rejects.append(reject)
 
     def written(self, path: Path, rows: int) -> None: ...
 
 
 class TracedSink:
-    """Rows go through the real sink one by one.
+    """Rows go through the real sink, and what it rejects tells which of them it wrote.
 
     Of a sink that writes a folder ``in_folder`` tells the file of a row in it.
     """
@@ -63,26 +65,27 @@ class TracedSink:
     async def _each(self, rows: AsyncIterator[Batch]) -> AsyncGenerator[Batch, None]:
         async for batch in rows:
             self._watcher.given(batch)
+            yield [_bare(item) for item in batch]
             for item in batch:
-                self._told.last = None
-                yield [_bare(item)]
                 self._note(item)
 
     def _note(self, item: Item) -> None:
         """What has become of an item that the sink is through with."""
-        place = item.row.place if not isinstance(item, Row | Reject) else item.place
-        id = id_of(place)
-        if id is None:
-            return
         if isinstance(item, Reject):
-            ended = place.ended if isinstance(place, Mark) else NOWHERE
-            self._rejected.append((ended, id))
-        elif self._told.last is not None:
-            self._rejected.append((self._node, id))
-            if id in self._trace.wanted:
-                self._trace.rejects[self._node, id] = self._told.last
-        elif isinstance(item, Row):
-            self._trace.written.setdefault(self._of(item), array("q")).append(id)
+            self._told.rejects.popleft()
+            if isinstance(item.place, Mark):
+                self._rejected.append((item.place.ended, item.place.id))
+        elif isinstance(item, Row) and (id := id_of(item.place)) is not None:
+            rejects = self._told.rejects
+            if rejects and rejects[0].row is item.values:
+                self._fail(id, rejects.popleft())
+            else:
+                self._trace.written.setdefault(self._of(item), array("q")).append(id)
+
+    def _fail(self, id: Id, reject: Reject) -> None:
+        self._rejected.append((self._node, id))
+        if id in self._trace.wanted:
+            self._trace.rejects[self._node, id] = reject
 
     def _of(self, row: Row) -> Path:
         """The file that the row goes to."""
