@@ -32,7 +32,6 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._patience = BUSY_SECONDS
         with self._told():
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -85,10 +84,7 @@ class Database:
 
         Raises ``Held``, before anything is done, where another program writes for longer.
         """
-        if patience != self._patience:
-            self.rows(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
-            self._patience = patience
-        self.rows("BEGIN IMMEDIATE")
+        self._begin(patience)
         try:
             yield
             self.rows("COMMIT")
@@ -96,6 +92,19 @@ class Database:
             if self._connection.in_transaction:
                 self._connection.rollback()
             raise
+
+    def _begin(self, patience: float) -> None:
+        """Waits here and not inside SQLite, where no signal would be heard."""
+        self.rows("PRAGMA busy_timeout = 0")
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                self.rows("BEGIN IMMEDIATE")
+                return
+            except Held:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(0.005)
 
     def sync(self) -> None:
         """Make what is committed survive a power cut."""

@@ -30,6 +30,8 @@ from dpipe.runtime.errors import UsageError
 from dpipe.runtime.models.protocol import Reply
 
 SYNC_SECONDS = 1.0
+FLUSH_SECONDS = 1.0
+"""How long the end of a run waits for another program that writes."""
 LOOKED_UP_AT_ONCE = 500
 
 _RECALL = (
@@ -228,16 +230,11 @@ class Journal:
             while not self._stopping:
                 with trio.move_on_after(SYNC_SECONDS if self._unsynced else math.inf):
                     await self._open.wanted.wait()
-                # A commit is bounded (``database.BUSY_SECONDS``), so the shield is as well. It is
-                # done here: a thread would wait for the interpreter at each entry.
-                with trio.CancelScope(shield=True):
-                    batch = self._take()
-                    if not self._write(batch, waits=False):
-                        await trio.to_thread.run_sync(self._write, batch, limiter=own_thread)
-                    self._settle(batch)
-                    if self._unsynced and trio.current_time() - synced >= SYNC_SECONDS:
+                await self._commit_open()
+                if self._unsynced and trio.current_time() - synced >= SYNC_SECONDS:
+                    with trio.CancelScope(shield=True):
                         await trio.to_thread.run_sync(self._sync, limiter=own_thread)
-                        synced = trio.current_time()
+                    synced = trio.current_time()
         finally:
             self._serving = False
             self._flush()
@@ -247,10 +244,25 @@ class Journal:
         self._stopping = True
         self._open.wanted.set()
 
-    def _flush(self) -> None:
+    async def _commit_open(self) -> None:
+        """Commit what is open, when no other program writes.
+
+        It is done here: a thread would wait for the interpreter at each entry.
+        """
         batch = self._take()
-        self._write(batch)
+        deadline = time.monotonic() + BUSY_SECONDS
+        wait = 0.001
+        while not self._write(batch, patience=0, is_last=time.monotonic() >= deadline):
+            await trio.sleep(wait)
+            wait = min(2 * wait, 0.05)
         self._settle(batch)
+
+    def _flush(self) -> None:
+        """Write what is waiting, here and now; another program is not waited for long."""
+        for batch in (self._writing, self._take()):
+            self._writing = batch
+            self._write(batch, patience=FLUSH_SECONDS)
+            self._settle(batch)
 
     def _take(self) -> _Batch:
         """Close the open batch and start another; only where the entries are recorded."""
@@ -264,13 +276,13 @@ class Journal:
         if batch.error is not None:
             raise batch.error
 
-    def _write(self, batch: _Batch, *, waits: bool = True) -> bool:
-        """Commit a batch; False where another program writes and that is not waited for."""
+    def _write(self, batch: _Batch, *, patience: float, is_last: bool = True) -> bool:
+        """Commit a batch or keep why not; False where another program writes and one may wait."""
         try:
             if batch:
-                self._commit(batch, BUSY_SECONDS if waits else 0)
+                self._commit(batch, patience)
         except Held as error:
-            if not waits:
+            if not is_last:
                 return False
             batch.error = error
         except UsageError as error:
