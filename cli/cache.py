@@ -36,22 +36,30 @@ class Age(click.ParamType[float]):
         return float(found[1]) * _UNITS[found[2]]
 
 
-def _options(command: F) -> F:
-    """``--project`` and ``--format``."""
-    shaped = click.option(
+_SHARED = (
+    click.option("--json", "style", flag_value="json", help="The same as --format json."),
+    click.option(
         "--format",
         "style",
         type=click.Choice(("text", "json")),
         default="text",
         help="How to print.",
-    )(command)
-    return click.option(
+    ),
+    click.option(
         "--project",
         "folder",
         type=click.Path(exists=True, path_type=Path),
         default=".",
         help="A program of the project, or a folder in it (by default, here).",
-    )(shaped)
+    ),
+)
+
+
+def _options(command: F) -> F:
+    """The options of every command here."""
+    for option in _SHARED:
+        command = option(command)
+    return command
 
 
 def _project(folder: Path) -> Project:
@@ -62,16 +70,19 @@ def _project(folder: Path) -> Project:
 
 def _tell(report: AnyReport, style: str, lines: Callable[[Any], Iterator[str]]) -> None:
     if style == "json":
+        import json
+
         import msgspec
 
-        console.say(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
+        # not msgspec's own: a reply may hold half of a surrogate pair
+        console.say(json.dumps(msgspec.to_builtins(report), indent=2))
         return
     for line in lines(report):
         console.say(line)
 
 
 @click.group(
-    short_help="Look after the journal: what is in it, prune it, carry it elsewhere.",
+    short_help="Look after the answers that are kept: tell, prune, export, check.",
     invoke_without_command=True,
 )
 @click.pass_context

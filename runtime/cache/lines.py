@@ -97,16 +97,24 @@ def encoded(line: Line) -> bytes:
 def decoded(text: bytes) -> Line:
     """The line; raises ``ValueError`` for one that is no such line, or holds what cannot be."""
     try:
-        line = _lines.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        if b"\\ud" not in text.lower():
-            raise
-        line = msgspec.convert(json.loads(text), Line)
+        line = _read(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
     if isinstance(line, Answer):
         _check_attempts(line)
     if isinstance(line, Vector):
         _check_vector(line.data)
     return line
+
+
+def _read(text: bytes) -> Line:
+    try:
+        return _lines.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        if b"\\ud" not in text.lower():
+            raise
+        line: Line = msgspec.convert(json.loads(text), Line)
+        return line
 
 
 def _check_attempts(answer: Answer) -> None:

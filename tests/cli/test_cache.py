@@ -6,14 +6,17 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dpipe.runtime.cache import lines
 from dpipe.runtime.journal import Journal
 from dpipe.runtime.locks import hold_journal
 from dpipe.runtime.models.protocol import Reply, Usage
@@ -114,6 +117,13 @@ def test_an_answer_is_shown_with_all_its_attempts(dpipe: Dpipe, project: Project
     assert shown["attempts"][0]["text"] == "\x1b[31mred\nand more"
     text = dpipe("cache", "show", bad["key"][:8]).out
     assert "    \\x1b[31mred\n    and more\n" in text
+
+
+def test_half_of_a_surrogate_pair_is_shown(dpipe: Dpipe, project: Project) -> None:
+    record(project, {b"k" * 16: "half \ud800"})
+    assert told(dpipe, "show", "6b")["attempts"][0]["text"] == "half \ud800"
+    assert "half \\ud800" in dpipe("cache", "show", "6b").out
+    assert "half \\ud800" in dpipe("cache", "list").out
 
 
 @pytest.mark.parametrize(
@@ -331,6 +341,23 @@ def test_a_damaged_line_is_told_by_its_number_and_the_others_are_taken(
     assert (taken["answers"], taken["known"]) == (1, 1)
     assert [bad["line"] for bad in taken["damaged"]] == [3]
     assert "mixed.jsonl:3: " in dpipe("cache", "import", "mixed.jsonl").out
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode), st.integers(0, 200))
+def test_whatever_a_line_holds_it_is_a_line_or_damaged(junk: bytes, at: int) -> None:
+    whole = lines.encoded(
+        lines.Answer("0" * 32, (lines.Attempt(0, "ok", 1.0, reply=Reply("half \ud800")),))
+    )
+    for line in (junk, whole[:at] + junk + whole[at:], whole[:at] + whole[at + len(junk) :]):
+        with suppress(ValueError):
+            lines.decoded(line)
+
+
+@pytest.mark.parametrize("more", [b"", b'"\\ud800",'])
+def test_a_line_that_is_nested_too_deep_is_damaged(more: bytes) -> None:
+    deep = b'{"type":"answer","x":[' + more + b"[" * 200_000
+    with pytest.raises(ValueError, match=r"deep|JSON"):
+        lines.decoded(deep)
 
 
 def test_a_line_without_end_is_bounded(
