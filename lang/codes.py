@@ -51,7 +51,7 @@ CODES: dict[str, Code] = {
     "E0116": _error("missing-colon", "a key or field without its `:`"),
     "E0117": _error("missing-pipe", "a stage without its `|`"),
     "E0118": _error("bad-dedent", "a line indented less than the closing quotes"),
-    "E0119": _error("too-deep", "brackets nested too deep"),
+    "E0119": _error("too-deep", "nested too deep, or a type too large"),
     "E0120": _error("bad-escape", "a backslash that starts no escape"),
     "E0121": _error("chained-comparison", "comparisons do not chain"),
     "E0122": _error("long-string-layout", "the quotes of a long string do not stand alone"),
@@ -143,6 +143,7 @@ CODES: dict[str, Code] = {
     "E0803": _error("answer-type", "an answer that does not fit the prompt's result"),
     "E0804": _error("uncovered-prompt", "a test without an answer for a prompt that it asks"),
     "E0805": _error("bad-test", "a test that does not say what it should"),
+    "E0806": _error("missing-given", "a test without the rows of a source that it needs"),
     # when a run starts
     "P0001": _error("file-missing", "a source's file that is not there"),
     "P0002": _error("no-match", "a source's pattern that matches no file"),

@@ -339,6 +339,9 @@ class Expressions:
         of = node.of
         if isinstance(of, syntax.NameRef) and self.is_module(of.text, env):
             decl = self.names.member(env.file, syntax.Name(text=of.text, span=of.span), node.name)
+            name = f"{of.text}.{node.name.text}"
+            if decl is not None and name in env.locals:  # a flow of a module, in a test
+                return Typed(graph.Local(name), env.locals[name], node.span)
             return self.unknown(node) if decl is None else self.declared(decl, node)
         return self.attribute(self.of(of, env), node.name, env, node.span)
 

@@ -158,16 +158,5 @@ def _one_a_call(node: syntax.ListExpr, prompt: graph.PromptDef) -> bool:
 
 def prompts_asked(nodes: Sequence[graph.Node], end: int) -> Iterator[str]:
     """The prompts that are asked on the way to a node, in the order of the program."""
-    for index in sorted(_needed(nodes, end)):
+    for index in sorted(graph.needed(nodes, end)):
         yield from graph.prompts_of(nodes[index])
-
-
-def _needed(nodes: Sequence[graph.Node], end: int) -> set[int]:
-    found: set[int] = set()
-    waiting = [end]
-    while waiting:
-        index = waiting.pop()
-        if index not in found:
-            found.add(index)
-            waiting += graph.inputs_of(nodes[index])
-    return found

@@ -46,6 +46,8 @@ class Tests:
             expects,
             self.flows.place(item.span),
         )
+        if None not in given and not _is_misshapen(item):
+            self._fed(item, test)
         if None not in answers:
             self._cover(item, test)
         return test
@@ -111,41 +113,83 @@ class Tests:
             if entry.key.text == "expect":
                 yield self.expects.of(entry.value, env)
 
-    def _streams(self, file: str) -> Iterator[Decl]:
-        for decl in self.names.declared[file].values():
+    def _streams(self, file: str) -> Iterator[tuple[str, Decl]]:
+        """Flows and sources as the file writes them; those of its modules behind their names."""
+        for name, decl in self.names.declared[file].items():
             if isinstance(decl.item, syntax.FlowItem | syntax.SourceItem):
-                yield decl
+                yield name, decl
+        for module in self.names.imported[file]:
+            target = self.names.program.imports.get((file, module))
+            for name, decl in self.names.declared.get(target or "", {}).items():
+                if isinstance(decl.item, syntax.FlowItem | syntax.SourceItem):
+                    yield f"{module}.{name}", decl
 
     def _lists(self, file: str) -> dict[str, Type]:
         """In what a test expects, a flow is the list of its rows."""
-        return {decl.name.text: List(self.flows.declared(decl).row) for decl in self._streams(file)}
+        return {name: List(self.flows.declared(decl).row) for name, decl in self._streams(file)}
 
     def _flows_read(self, file: str, expects: Sequence[graph.Expect]) -> Iterator[tuple[str, int]]:
         read = set(chain.from_iterable(read_by(expect.whole.value) for expect in expects))
-        for decl in self._streams(file):
-            node = self.flows.declared(decl).node
-            if decl.name.text in read and node != NOWHERE:
-                yield decl.name.text, node
+        for name, decl in self._streams(file):
+            if name in read:
+                self.names.used.add(decl.key)
+                node = self.flows.declared(decl).node
+                if node != NOWHERE:
+                    yield name, node
 
-    # -- what is asked ---------------------------------------------------------------------------
+    # -- what is needed --------------------------------------------------------------------------
+
+    def _fed(self, item: syntax.TestItem, test: graph.TestDef) -> None:
+        """Each source that the flows of a test read is given in it."""
+        given = {rows.source for rows in test.given}
+        for name, node in test.flows:
+            for at in sorted(graph.needed(test.nodes, node) - given):
+                if isinstance(test.nodes[at], graph.SourceNode):
+                    given.add(at)
+                    self._lacks(item, "given", self._sources()[at], name)
+
+    def _sources(self) -> dict[int, Decl]:
+        """The declaration of each source by its node."""
+        return {
+            self.flows.declared(decl).node: decl
+            for declared in self.names.declared.values()
+            for decl in declared.values()
+            if isinstance(decl.item, syntax.SourceItem)
+        }
 
     def _cover(self, item: syntax.TestItem, test: graph.TestDef) -> None:
         """Each prompt that the flows of a test ask has an answer in it."""
         answered = {answer.prompt for answer in test.answers}
         for name, node in test.flows:
             for prompt in prompts_asked(test.nodes, node):
-                if prompt not in answered:
+                decl = self.names.keyed(item.span.file, prompt)
+                if prompt not in answered and decl is not None:
                     answered.add(prompt)
-                    self._uncovered(item, name, prompt)
+                    self._lacks(item, "answer", decl, name)
 
-    def _uncovered(self, item: syntax.TestItem, flow: str, prompt: str) -> None:
-        entry = next((entry for entry in item.entries if entry.key.text == "answer"), None)
-        key = prompt if prompt.isidentifier() else f'"{prompt}"'
-        decl = self.names.keyed(item.span.file, prompt)
+    def _lacks(self, item: syntax.TestItem, key: str, decl: Decl, flow: str) -> None:
+        entry = next((entry for entry in item.entries if entry.key.text == key), None)
+        name = self.expressions.calls.key(decl)
+        title, word = item.title.text, name if name.isidentifier() else f'"{name}"'
+        if key == "answer":
+            code, example = "E0804", f"{word}: …"
+            message = f'test "{title}" has no answer for prompt `{name}`, which `{flow}` asks'
+        else:
+            code, example = "E0806", f"{word}: [{{ … }}]"
+            message = f'test "{title}" gives no rows for source `{name}`, which `{flow}` needs'
         self.bag.add(
-            "E0804",
+            code,
             item.title.span if entry is None else entry.key.span,
-            f'test "{item.title.text}" has no answer for prompt `{prompt}`, which `{flow}` asks',
-            labels=[] if decl is None else [Label(decl.name.span, "prompt declared here")],
-            help=f"add `answer: {{ {key}: … }}`" if entry is None else f"add `{key}: …` to it",
+            message,
+            labels=[Label(decl.name.span, f"{decl.kind} declared here")],
+            help=f"add `{key}: {{ {example} }}`" if entry is None else f"add `{example}` to it",
         )
+
+
+def _is_misshapen(item: syntax.TestItem) -> bool:
+    """Whether what is given may stand in an entry that has been told to be wrong."""
+    return any(
+        entry.key.text not in ENTRIES
+        or (entry.key.text == "given" and not isinstance(entry.value, syntax.RecordExpr))
+        for entry in item.entries
+    )

@@ -202,11 +202,6 @@ def _rows(
     node: graph.SourceNode, given: Mapping[graph.Place, graph.Expr], expressions: Expressions
 ) -> Batch:
     """The rows that stand for a source, told apart by their content as those of ``rows`` are."""
-    if node.place not in given:
-        raise UsageError(
-            f"source `{node.name}` ({node.place}) is needed and not given",
-            hint=f"add `{node.name}: [{{ … }}]` to `given:`",
-        )
     try:
         records = expressions.constant(given[node.place])
     except NoValue as reason:

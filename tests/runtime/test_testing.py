@@ -95,14 +95,6 @@ def test_given_rows_are_those_of_the_source_with_what_they_leave_out_as_null() -
     assert result("", f"{docs('a')} expect: first(docs).level == null").passed
 
 
-def test_a_source_that_is_needed_and_not_given_fails_the_test() -> None:
-    flow = "flow both = concat(docs, more)"
-    found = failure(flow, f"{docs('a')} expect: len(both) == 1")
-    assert found.message == "source `more` (main.dpipe:15) is needed and not given"
-    assert found.hint == "add `more: [{ … }]` to `given:`"
-    assert found.expect is None
-
-
 def test_a_source_that_no_expectation_needs_is_not_asked_for() -> None:
     assert result("", f"{docs('a')} expect: len(docs) == 1").passed
 
@@ -135,6 +127,24 @@ def test_an_imported_source_and_prompt_have_the_names_that_the_program_writes(
     compiled = compile_program("root.dpipe", load, bundled())
     assert compiled.graph is not None, compiled.diagnostics
     assert run_test(compiled.graph, compiled.tests[0]).failures == ()
+
+
+def test_a_flow_of_a_module_is_expected_by_its_name_there(folder: Path) -> None:
+    (folder / "m.dpipe").write_text(
+        'dpipe 1\n\nsource docs: { n: int } = jsonl("n.jsonl")\n\n'
+        "flow small = docs | where(.n < 3)\n"
+    )
+    program = (
+        'dpipe 1\n\nimport "./m.dpipe" as m\n\n'
+        'test "t" {\n  given: { "m.docs": [{ n: 1 }, { n: 4 }] }\n'
+        "  expect: map(m.small, s -> s.n) == [2]\n}\n"
+    )
+    (folder / "root.dpipe").write_text(program)
+    compiled = compile_program("root.dpipe", load, bundled())
+    assert compiled.graph is not None
+    assert compiled.diagnostics == ()
+    [failure] = run_test(compiled.graph, compiled.tests[0]).failures
+    assert ("m.small", [{"n": 1}]) in failure.values
 
 
 def test_chance_is_that_of_seed_0_whatever_the_settings_say() -> None:
