@@ -150,7 +150,7 @@ def _script(model: graph.ModelDef, expressions: Expressions) -> Path | None:
         value = expressions.constant(url) if url else None
     except (NoValue, UsageError):
         return None
-    if not isinstance(value, str) or not value.startswith(SCRIPTED):
+    if not isinstance(value, str) or not value.startswith(SCRIPTED) or "\0" in value:
         return None
     return Path(model.place.file).absolute().parent / value.removeprefix(SCRIPTED)
 

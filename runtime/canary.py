@@ -15,10 +15,11 @@ _NEARLY_ALL = 0.9
 
 
 class CanaryDied(Exception):
-    """A stage failed nearly all of the first rows; ``reason`` says which."""
+    """A stage failed nearly all of the first rows; ``reason`` says which, ``stage`` its label."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, stage: str, reason: str) -> None:
         super().__init__(reason)
+        self.stage = stage
         self.reason = reason
 
 
@@ -56,4 +57,4 @@ class Canary:
         settled = count.passed + sum(count.reasons.values())
         if settled >= min(self.rows, _FEWEST) and count.failed >= _NEARLY_ALL * settled:
             told = f"{count.failed} of the first {settled} rows"
-            raise CanaryDied(f"`{count.label}` failed {told}")
+            raise CanaryDied(count.label, f"`{count.label}` failed {told}")

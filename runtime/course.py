@@ -55,6 +55,7 @@ class Watch:
         self.tell = Observers(*observers)
         self._root = root
         self._began = trio.current_time()
+        self._rejects: dict[str, Reject] = {}  # the first of each stage
 
     def elapsed(self) -> float:
         """Seconds since the run began."""
@@ -63,7 +64,13 @@ class Watch:
     def shown(self, path: Path) -> str:
         return display(path, self._root)
 
+    def first_reject(self, stage: str) -> str:
+        """What was wrong with the first row that a stage failed, to be told behind how many."""
+        first = self._rejects.get(stage)
+        return f", the first ({first.place}) with: {first.message}" if first else ""
+
     def rejected(self, reject: Reject) -> None:
+        self._rejects.setdefault(reject.stage, reject)
         self.tell(
             RowRejected(
                 elapsed=self.elapsed(),
@@ -111,7 +118,8 @@ class Course(Struct, frozen=True):
             return self._end(executor, "stopped", f"{stopped.reason}; {GO_ON}")
         except CanaryDied as died:
             self.journal.end_run(whole=False)  # so that its rows are asked for again
-            message = f"{died.reason}: mend that, or let the others go with --canary 0"
+            first = self.watch.first_reject(died.stage)
+            message = f"{died.reason}{first}: mend that, or let the others go with --canary 0"
             return self._end(executor, "stopped", message, EXIT_CODES["rows lost"])
         except Interrupted as interrupted:
             message = f"interrupted; {GO_ON}"
@@ -237,11 +245,22 @@ class Course(Struct, frozen=True):
 
     def _ended(self, executor: Executor) -> RunResult:
         """The result of a run that came to its end."""
-        feeds = [part for part in self.parts.values() if isinstance(part, Feed)]
-        empty = not any(feed.tally.entered for feed in feeds)
-        message = "the sources gave no rows, so the outputs are empty" if empty else self._spared()
+        message = self._unfed() or self._spared()
         lost = any(node.failed for node in executor.counts())
         return self._end(executor, "rows lost" if lost else "done", message)
+
+    def _unfed(self) -> str | None:
+        """Which sources gave no row, where none did or all records of one were rejected."""
+        feeds = [(index, part) for index, part in self.parts.items() if isinstance(part, Feed)]
+        if not any(feed.tally.entered for _, feed in feeds):
+            return "the sources gave no rows, so the outputs are empty"
+        told = [
+            f"none of the {feed.tally.entered:,} records of `{name}` could be taken"
+            f"{self.watch.first_reject(name)}"
+            for name, feed in ((label_of(self.frame.program.nodes[at]), feed) for at, feed in feeds)
+            if feed.tally.entered and not feed.tally.passed
+        ]
+        return "; ".join(told) or None
 
     def _spared(self) -> str | None:
         """Which outputs were left as they were, where some were."""

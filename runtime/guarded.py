@@ -10,7 +10,7 @@ from functools import wraps
 from inspect import isclass
 from typing import Any, Self
 
-from dpipe.runtime.errors import DpipeError, Misfit, NoValue, UsageError
+from dpipe.runtime.errors import UsageError
 
 
 @contextmanager
@@ -18,12 +18,19 @@ def told(target: str) -> Iterator[None]:
     """What is raised meanwhile stops the run, in one line that names the Python."""
     try:
         yield
-    except (DpipeError, Misfit, NoValue, StopAsyncIteration):
+    except StopAsyncIteration:
         raise
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] in ("dpipe", "trio"):
-            raise  # it means something to whoever called
+    except (Exception, SystemExit) as error:
+        if (ours := _of_ours(error)) is not None:
+            raise ours from None
         raise UsageError(why(target, error)) from error
+
+
+def _of_ours(error: BaseException) -> BaseException | None:
+    """What means something to whoever called, also where a nursery has put it into a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error if type(error).__module__.partition(".")[0] == "dpipe" else None
 
 
 def why(target: str, error: BaseException) -> str:

@@ -93,3 +93,5 @@ def read_script(path: str) -> list[Entry]:
         raise UsageError(f"the script {path} cannot be read: {reason}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError(f"the script {path} is not as it should be: {error}") from None
+    except ValueError:
+        raise UsageError(f"the script {path!r} is no path") from None

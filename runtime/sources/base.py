@@ -66,10 +66,11 @@ class Record(Struct):
 
 
 class Unreadable(Struct):
-    """A file or record that cannot be read, and why."""
+    """A file or record that cannot be read, and why; ``found`` is what stands there instead."""
 
     place: str
     message: str
+    found: Values = {}
 
 
 Read: TypeAlias = Record | Unreadable
@@ -183,7 +184,7 @@ class _Taker:
         if not isinstance(found, Record | Unreadable):
             found = self.plain(found)
         if isinstance(found, Unreadable):
-            return Reject(self.name, "error", found.message, found.place, {})
+            return Reject(self.name, "error", found.message, found.place, found.found)
         fit = self.fit_cells if found.cells else self.fit
         try:
             values = fit(found.values) if fit else found.values

@@ -97,10 +97,11 @@ def _header(cells: list[str], encoding: str) -> list[str]:
 
 def _record(header: list[str], cells: list[str], place: str, encoding: str) -> Read:
     if len(cells) != len(header):
-        return Unreadable(place, f"has {len(cells)} cells, the header {len(header)}")
+        told = f"has {len(cells)} cells, the header {len(header)}"
+        return Unreadable(place, told, {"cells": cells})
     identity = _identity_of(cells)
     if identity is None:
-        return Unreadable(place, f"not valid {shown(encoding)}")
+        return Unreadable(place, f"not valid {shown(encoding)}", {"cells": cells})
     return Record(dict(zip(header, cells, strict=True)), identity, place, cells=True)
 
 

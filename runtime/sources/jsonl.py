@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from dpipe.runtime.paths import display, find_inputs
 from dpipe.runtime.sources.base import (
@@ -23,6 +24,7 @@ from dpipe.runtime.sources.base import (
 from dpipe.runtime.sources.encodings import guess_file, shown
 from dpipe.runtime.sources.files import reason
 from dpipe.runtime.sources.strict_json import why_not
+from dpipe.runtime.values import Values
 
 SUFFIXES = (".jsonl", ".ndjson")
 _decode = msgspec.json.Decoder().decode
@@ -66,7 +68,14 @@ def _record(line: bytes | str, place: str, encoding: str) -> Read:
         raw = line if isinstance(line, bytes) else line.encode()
         values = _decode(raw)
     except UnicodeError:
-        return Unreadable(place, f"not valid {shown(encoding)}")
+        return Unreadable(place, f"not valid {shown(encoding)}", _as_text(line))
     except (msgspec.DecodeError, RecursionError):
-        return Unreadable(place, why_not(line))
-    return Record(values, raw, place) if values.__class__ is dict else not_a_record(values, place)
+        return Unreadable(place, why_not(line), _as_text(line))
+    if values.__class__ is dict:
+        return Record(values, raw, place)
+    return replace(not_a_record(values, place), found=_as_text(line))
+
+
+def _as_text(line: bytes | str) -> Values:
+    """A line that is no record, as its reject shows it."""
+    return {"line": line if isinstance(line, str) else line.decode(errors="backslashreplace")}

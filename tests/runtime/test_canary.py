@@ -50,7 +50,9 @@ def test_a_stage_that_fails_the_first_rows_stops_the_run_before_the_others(folde
         assert result.rejects == {"out/all.rejects.jsonl.partial": 20}
         assert len(folder.read("out/all.rejects.jsonl.partial")) == 20
         assert result.message is not None
-        assert result.message.startswith("`done: ask` failed 20 of the first 20 rows: mend that")
+        told = "`done: ask` failed 20 of the first 20 rows, the first ("
+        assert result.message.startswith(told)
+        assert "asked to fail with 400: mend that" in result.message
         assert run(folder, server, TWO).status == "done"
         assert server.stats().total == 40 + 2 * ROWS - 20
 

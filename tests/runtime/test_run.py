@@ -373,3 +373,46 @@ def test_no_file_of_a_run_holds_the_key(folder: Folder) -> None:
         folder.run(program, environ={"KEY": "sk-very-secret"})
     for file in folder.root.rglob("*"):
         assert not file.is_file() or b"sk-very-secret" not in file.read_bytes()
+
+
+def test_a_source_none_of_whose_records_fits_is_told_with_the_first(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.rows("in.jsonl", [{"n": "a"}, {"n": "b"}])
+    text = """dpipe 1
+source xs: { n: int } = jsonl("in.jsonl")
+sink out = xs | jsonl("out.jsonl")
+"""
+    result = folder.run(text)
+    assert (result.exit_code, result.message) == (
+        1,
+        "none of the 2 records of `xs` could be taken, the first (in.jsonl:1) with:"
+        ' .n: expected int, found "a"',
+    )
+
+
+def test_a_record_that_cannot_be_read_is_kept_as_it_stands(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.write("in.jsonl", '{"n": 1}\n{"n": 2,}\n[3]\n')
+    folder.write("in.csv", "n,m\n1,2\n3\n")
+    folder.run("""dpipe 1
+source xs: { n: int } = jsonl("in.jsonl")
+source ys: { n: int } = csv("in.csv")
+sink out = xs | jsonl("out.jsonl")
+sink more = ys | jsonl("more.jsonl")
+""")
+    assert [each["row"] for each in folder.read("out.rejects.jsonl")] == [
+        {"line": '{"n": 2,}'},
+        {"line": "[3]"},
+    ]
+    assert [each["row"] for each in folder.read("more.rejects.jsonl")] == [{"cells": ["3"]}]
+
+
+def test_a_script_whose_name_is_no_path_is_told(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    with pytest.raises(UsageError, match=r"the script .*a\\x00b' is no path"):
+        folder.run("""dpipe 1
+model m = openai("m", url: "scripted:a\\u{0}b")
+prompt p(n: int) -> str { user: "{n}" }
+source xs: { n: int } = rows([{ n: 1 }])
+sink out = xs | ask(p(n: .n), using: m, as: .x) | jsonl("out.jsonl")
+""")
