@@ -104,7 +104,12 @@ class Externs:
             names = [node.name for node in tree.body if isinstance(node, _Named)]
             kind = "class" if item.kind in METHODS else "function"
             message = f"`{path}` has no {kind} `{name}`"
-            misspelt(self.bag, "E0702", span, name, message, names)
+            misspelt(self.bag, "E0702", _name_in(span, name), name, message, names)
+
+
+def _name_in(target: Span, name: str) -> Span:
+    """The name's own place in ``"file.py:name"``."""
+    return target._replace(start=target.end - 1 - len(name), end=target.end - 1)
 
 
 _Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef

@@ -5,6 +5,8 @@ What is not expected must not be found; in the preamble unused declarations do n
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from dpipe.lang.types import show
@@ -41,6 +43,22 @@ def test_rows(case: Case) -> None:
     source = compiled.sources[FILE]
     rows = {source.position(row.span.start).line: show(row.row) for row in compiled.rows}
     assert {line: rows.get(line) for line, _ in case.rows()} == dict(case.rows())
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_messages_are_in_the_words_of_programs(case: Case) -> None:
+    for finding in compile_case(case.program, case.files).diagnostics:
+        for text in (finding.message, finding.help or ""):
+            bare = re.sub(r"`[^`]*`|\"[^\"]*\"", "", text)
+            assert not FOREIGN.search(bare), text
+            assert text.count("`") % 2 == 0, text
+            assert not text.endswith("."), text
+
+
+FOREIGN = re.compile(
+    r"\b(?:[LR](?:PAR|SQB|BRACE)|STRING|NAME|KEY|ATTR|VBAR|ERROR|NoneType|None|tuple|dict|object at"
+    r"|msgspec|Traceback|Struct|Expr)\b|\$END|<class|__"
+)
 
 
 def test_every_case_expects_something() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from dpipe.lang.codes import CODES
 from dpipe.lang.diagnostics import Diagnostic, Edit, Fix
 from dpipe.lang.fix import apply_fixes
+from dpipe.lang.format import format_text
 from dpipe.lang.source import Source
 from tests.lang.test_pages import compiled, page
 
@@ -48,13 +50,32 @@ def test_what_is_not_safe_or_of_another_file_is_left() -> None:
 @pytest.mark.parametrize("code", [code for code in CODES if not code.startswith("P")])
 def test_a_safe_fix_mends_the_example_of_its_page(code: str) -> None:
     files = page(code).told
-    for _ in range(3):
-        before = compiled(files)
-        done = apply_fixes(before.diagnostics, before.sources)
-        if not done.texts:
-            break
-        files = {**files, **{file: text.encode() for file, text in done.texts.items()}}
-        assert [d for d in compiled(files).diagnostics if d.code == code] == []
+    before = compiled(files)
+    done = apply_fixes(before.diagnostics, before.sources)
+    if not done.texts:
+        return
+    files = {**files, **{file: text.encode() for file, text in done.texts.items()}}
+    after = compiled(files)
+    assert [d for d in after.diagnostics if d.code == code] == []
+    assert {d.code for d in after.diagnostics} <= {d.code for d in before.diagnostics}
+    for text in done.texts.values():
+        assert format_text(Source("a", text))
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if not code.startswith("P")])
+def test_each_fix_of_a_page_ends_its_finding(code: str) -> None:
+    """Those for an editor too, which are not made by themselves."""
+    told = page(code).told
+    before = compiled(told)
+    for found in (*before.diagnostics, *before.notes):
+        for fix in found.fixes:
+            alone = replace(found, fixes=(replace(fix, safe=True),))
+            done = apply_fixes([alone], before.sources)
+            made = {file: text.encode() for file, text in done.texts.items()}
+            after = compiled({**told, **made})
+            left = [(d.code, d.message) for d in (*after.diagnostics, *after.notes)]
+            assert (found.code, found.message) not in left
+            assert [c for c, _ in left if c[0] == "E" and c < "E02"] == []  # it still parses
 
 
 def test_a_good_share_of_the_codes_has_a_safe_fix() -> None:
