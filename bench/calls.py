@@ -8,6 +8,7 @@ One run on one machine; read the ratios, not the figures.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import shutil
 import socket
@@ -34,6 +35,15 @@ OPTIONS = {"temperature": 0.7, "max_tokens": 256}
 
 def question(number: int) -> str:
     return f"Write one short question about record {number} and answer it briefly."
+
+
+def asked(number: int) -> dict[str, object]:
+    """The body of a call."""
+    messages = [
+        {"role": "system", "content": SYSTEM},
+        {"role": "user", "content": question(number)},
+    ]
+    return {"model": "mock-model", "messages": messages, **OPTIONS}
 
 
 async def spread(ask: Callable[[int], Awaitable[object]], calls: int, in_flight: int) -> float:
@@ -68,6 +78,23 @@ async def sdk(url: str, calls: int, in_flight: int) -> float:
         return await spread(ask, calls, in_flight)
 
 
+async def over_aiohttp(url: str, calls: int, in_flight: int) -> float:
+    """Calls a second by aiohttp, whose connections are as many as the calls under way."""
+    import aiohttp
+
+    numbers = iter(range(calls))
+
+    async def worker(session: aiohttp.ClientSession) -> None:
+        for number in numbers:
+            async with session.post(f"{url}/chat/completions", json=asked(number)) as reply:
+                await reply.json()
+
+    started = time.perf_counter()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await asyncio.gather(*(worker(session) for _ in range(in_flight)))
+    return calls / (time.perf_counter() - started)
+
+
 async def over(model: Model, calls: int, in_flight: int) -> float:
     async def ask(number: int) -> None:
         messages = (Message("system", SYSTEM), Message("user", question(number)))
@@ -94,16 +121,7 @@ class Bare:
         stream = (
             self.idle.pop() if self.idle else await trio.open_tcp_stream("127.0.0.1", self.port)
         )
-        body = json.dumps(
-            {
-                "model": "mock-model",
-                "messages": [
-                    {"role": "system", "content": SYSTEM},
-                    {"role": "user", "content": question(number)},
-                ],
-                **OPTIONS,
-            }
-        ).encode()
+        body = json.dumps(asked(number)).encode()
         head = b"POST %s/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
         await stream.send_all(head % (self.base, len(body)) + body)
         watch = Bare(0)

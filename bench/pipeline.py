@@ -2,12 +2,14 @@
 
 Each line is one program, run as a user runs it, against a loop that does the least which the same
 work takes: the server has a core, whoever is measured the other. Medians of three rounds, in each
-of which everybody has a turn. Read ratios from one run, not figures from two.
+of which everybody has a turn. Read ratios from one run, not figures from two. ``--full`` takes as
+many rows as the targets name. aiohttp is measured where it is installed (the extra ``bench``).
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import shutil
@@ -15,16 +17,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
 import msgspec
 import trio
-from calls import HERE, SYSTEM, Bare, compiled, mock, question, sdk, spread
+from calls import HERE, SYSTEM, Bare, compiled, mock, over_aiohttp, question, sdk, spread
 from msgspec import Struct
 
 ROUNDS = 3
+BUILD = HERE.parent / "build"
+# Python keeps what it has compiled, as it does for a user, whatever the environment here says.
+ENVIRON = {
+    **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+    "PYTHONPYCACHEPREFIX": str(BUILD / "pycache"),
+}
 
 ASK = """dpipe 1
 
@@ -58,12 +68,16 @@ sink out = kept | jsonl("out.jsonl")
 
 
 class Run(Struct):
-    """What one turn took: the wall and CPU time of the work, the memory of the process."""
+    """What one turn took: the wall and CPU time of the work, the memory of the process.
+
+    ``upkeep`` is the CPU time of ledger and record, where that was told.
+    """
 
     rows: int
     seconds: float
     cpu: float
     rss: float
+    upkeep: float = 0.0
 
 
 class Line(Struct):
@@ -85,6 +99,20 @@ class Line(Struct):
         yield self.target
 
 
+class Share(Struct):
+    """A line that tells what ledger and record took of the runs' CPU time."""
+
+    runs: list[Run]
+
+    def cells(self) -> Iterator[str]:
+        yield "of that, ledger and record"
+        yield ""
+        yield f"{median(run.upkeep / run.rows for run in self.runs) * 1e6:,.1f}"
+        yield ""
+        yield f"{median(run.upkeep / run.cpu for run in self.runs):.3f}"
+        yield "under 0.15"
+
+
 # -- a turn --------------------------------------------------------------------------------------
 
 
@@ -93,20 +121,25 @@ def turn(command: Sequence[str], folder: Path) -> Run:
     pin = ["taskset", "-c", "0"] if shutil.which("taskset") else []
     shown = folder / "shown"
     with shown.open("wb") as output:
-        child = subprocess.Popen([*pin, *command], cwd=folder, stdout=output)
+        child = subprocess.Popen([*pin, *command], cwd=folder, stdout=output, env=ENVIRON)
         _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     told = json.loads(shown.read_bytes())
     if child.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {child.returncode}: {told}")
     rows = told.get("rows") or told["nodes"][0]["entered"]
-    return Run(rows, told["seconds"], usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Run(rows, told["seconds"], cpu, usage.ru_maxrss / 1024, told.get("upkeep", 0.0))
 
 
 def dpipe(folder: Path, *options: str) -> Run:
     command = "import sys; from dpipe.cli.main import main; sys.exit(main())"
     shown = ("--progress", "none", "--format", "json")
     return turn([sys.executable, "-c", command, "run", "main.dpipe", *shown, *options], folder)
+
+
+def upkeep(folder: Path) -> Run:
+    return turn([sys.executable, str(HERE / "upkeep.py")], folder)
 
 
 def raw(folder: Path, kind: str, *args: object) -> Run:
@@ -123,6 +156,9 @@ def raw_turn(kind: str, *args: str) -> None:
         case "sdk":
             calls = int(args[1])
             rate = trio.run(sdk, args[0], calls, int(args[2]))
+        case "aiohttp":
+            calls = int(args[1])
+            rate = asyncio.run(over_aiohttp(args[0], calls, int(args[2])))
         case _:
             calls = copy(Path("rows.jsonl"), Path("out.jsonl"))
             rate = calls / (time.perf_counter() - started)
@@ -147,24 +183,28 @@ def copy(source: Path, target: Path) -> int:
 
 
 def write_program(folder: Path, program: str, rows: int) -> None:
+    """Write a program and its rows, and run it once on one of them, so that all is compiled."""
     (folder / "main.dpipe").write_text(program)
     with (folder / "rows.jsonl").open("w") as file:
         for number in range(rows):
             file.write(json.dumps({"number": number, "question": question(number)}) + "\n")
+    dpipe(folder, "--sample", "1")
 
 
 def forget(folder: Path) -> None:
     shutil.rmtree(folder / ".dpipe", ignore_errors=True)
 
 
-def asking(build: Path, rows: int, in_flight: int, options: str, name: str) -> Iterator[Line]:
-    """A program that asks, the bare client, and where nobody waits the SDK and a replay."""
+def asking(rows: int, in_flight: int, options: str, name: str) -> Iterator[Line | Share]:
+    """A program that asks, raw clients, and where nobody waits the SDK and a replay."""
     ours: list[Run] = []
     bare: list[Run] = []
+    aiohttp: list[Run] = []
     default: list[Run] = []
     replays: list[Run] = []
+    kept: list[Run] = []
     waits = bool(options)
-    with mock(build, 0) as port, TemporaryDirectory() as made:
+    with mock(BUILD, 0) as port, TemporaryDirectory() as made:
         folder = Path(made)
         base = f"/o:{options}/v1" if options else "/v1"
         url = f"http://127.0.0.1:{port}{base}"
@@ -173,16 +213,23 @@ def asking(build: Path, rows: int, in_flight: int, options: str, name: str) -> I
             forget(folder)
             bare.append(raw(folder, "bare", port, rows, in_flight, base))
             ours.append(dpipe(folder))
+            if find_spec("aiohttp"):
+                aiohttp.append(raw(folder, "aiohttp", url, rows // 2, in_flight))
             if not waits:
                 replays.append(dpipe(folder, "--replay"))
-                default.append(raw(folder, "sdk", url, max(in_flight, rows // 10), in_flight))
+                default.append(raw(folder, "sdk", url, max(in_flight, rows // 20), in_flight))
+                forget(folder)
+                kept.append(upkeep(folder))
     yield Line(f"{name}: trio + httptools, bare", bare)
+    if aiohttp:
+        yield Line(f"{name}: aiohttp, bare", aiohttp, bare)
     if waits:
         yield Line(f"{name}: dpipe", ours, bare, TARGETS[name])
         return
     yield Line(f"{name}: the SDK's default", default, bare)
     yield Line(f"{name}: dpipe, of bare", ours, bare, "0.3")
     yield Line(f"{name}: dpipe, of the SDK", ours, default, "10")
+    yield Share(kept)
     yield Line("replay of these answers", replays, None, "30,000/s")
 
 
@@ -207,20 +254,21 @@ TARGETS = {
 }
 
 
-def lines(what: str, build: Path, full: bool) -> Iterable[Line]:
+def lines(what: str, full: bool) -> Iterable[Line | Share]:
     many = 2 if full else 1
     latency, slow, crowd = TARGETS
     match what:
         case "ask":
-            return asking(build, 100_000 if full else 20_000, 256, "", "256 in flight, 0 ms")
+            return asking(100_000 if full else 20_000, 256, "", "256 in flight, 0 ms")
         case "latency":
-            return asking(build, 20_000 * many, 1_000, "lat=200", latency)
+            return asking(20_000 * many, 1_000, "lat=200", latency)
         case "slow":
-            return asking(build, 60_000 * many, 1_000, "lat=200,tail=0.01,tailms=5000", slow)
+            return asking(60_000 * many, 1_000, "lat=200,tail=0.01,tailms=5000", slow)
         case "crowd":
-            return asking(build, 40_000 * many, 5_000, "lat=200", crowd)
+            return asking(40_000 * many, 5_000, "lat=200", crowd)
         case _:
-            return pure(1_000_000 if full else 200_000)
+            many_rows = (100_000, 1_000_000) if full else (200_000,)
+            return chain.from_iterable(map(pure, many_rows))
 
 
 WHAT = ("ask", "latency", "slow", "crowd", "pure")
@@ -235,12 +283,11 @@ def main() -> None:
     if given.turn:
         raw_turn(*given.turn)
         return
-    build = HERE.parent / "build"
-    compiled(build)
+    compiled(BUILD)
     head = ("what", "rows/s", "CPU µs a row", "RSS MB", "ratio", "at least")
     print("| " + " | ".join(head) + " |\n|---|---:|---:|---:|---:|---|", flush=True)
     for what in given.what or WHAT:
-        for line in lines(what, build, given.full):
+        for line in lines(what, given.full):
             print("| " + " | ".join(line.cells()) + " |", flush=True)
 
 
