@@ -171,6 +171,8 @@ MESSAGE = Record(
     (Field("role", Enum(("system", "user", "assistant"))), Field("content", STR)), name="Message"
 )
 SHARE = Float(0.0, 1.0)
+MOST_SHOWN = 200
+"""Fields of a type behind which no further record of it is written out."""
 
 
 def optional(of: Type) -> Type:
@@ -221,15 +223,16 @@ def _fields_again(of: Again) -> tuple[Field, ...]:
 
 
 def parts(of: Type) -> Iterator[Type]:
-    """The type and all that it is made of, each record that contains itself once."""
-    seen: set[Type] = set()
+    """The type and all that it is made of, each record once."""
+    seen: set[Type | int] = set()
     waiting = [of]
     while waiting:
         part = waiting.pop()
-        if isinstance(part, Again):
-            if part in seen:
+        if isinstance(part, Record):
+            same = part if isinstance(part, Again) else id(part)
+            if same in seen:
                 continue
-            seen.add(part)
+            seen.add(same)
         yield part
         match part:
             case List(inner) | Optional(inner):
@@ -238,6 +241,28 @@ def parts(of: Type) -> Iterator[Type]:
                 waiting += [field.type for field in fields]
             case Union(options):
                 waiting += options
+
+
+Sizes: TypeAlias = dict[int, tuple[Type, int]]
+"""The sizes of types by their ids, with the types, so that no other takes an id."""
+
+
+def size(of: Type, known: Sizes) -> int:
+    """How many parts a type has with the types in it written out; where it stands again, one."""
+    if id(of) not in known:
+        match of:
+            case Again():
+                inner: Iterable[Type] = ()
+            case List(part) | Optional(part):
+                inner = (part,)
+            case Record(fields=fields):
+                inner = [field.type for field in fields]
+            case Union(options):
+                inner = options
+            case _:
+                inner = ()
+        known[id(of)] = of, 1 + sum([size(part, known) for part in inner])
+    return known[id(of)][1]
 
 
 @lru_cache(maxsize=1024)
@@ -256,13 +281,19 @@ def ends_within(of: Type, depth: int) -> bool:
 
 def without_ranges(of: Type) -> Type:
     """The type with all its numbers unbounded, those in records too."""
-    match of:
-        case Int():
-            return INT
-        case Float():
-            return FLOAT
-        case _:
-            return mapped(of, without_ranges)
+    changed: dict[int, Type] = {}  # what stands in it many times is changed once
+
+    def change(part: Type) -> Type:
+        match part:
+            case Int():
+                return INT
+            case Float():
+                return FLOAT
+        if id(part) not in changed:
+            changed[id(part)] = mapped(part, change)
+        return changed[id(part)]
+
+    return change(of)
 
 
 KEY_ONLY = 'a secret goes only where a key is needed: `key: secret("LLM_KEY")`'
@@ -287,6 +318,8 @@ def fits(actual: Type, expected: Type, assumed: Assumed = frozenset()) -> bool:
     ``assumed`` are pairs of records that contain themselves, met on the way: they fit unless
     something else in them does not.
     """
+    if actual is expected:
+        return True
     match actual, expected:
         case (Unknown() | Never(), _) | (_, Unknown()):
             return True
@@ -350,6 +383,8 @@ def _is_json(of: Type) -> bool:
 
 def widen(left: Type, right: Type) -> Type:
     """The narrowest type that both fit, as the language has it (language.md, section 4)."""
+    if left is right:
+        return left
     match left, right:
         case (Unknown() | Never(), other) | (other, Unknown() | Never()):
             return other
@@ -413,50 +448,65 @@ def union(options: Iterable[Type]) -> Type:
     return optional(result) if nullable else result
 
 
-def show(of: Type, inside: tuple[str | None, ...] = ()) -> str:
+def show(of: Type) -> str:
     """The type as a program writes it; ``?`` where it is not known.
 
-    ``inside`` names the records around it that contain themselves: there their names stand.
+    Where a record stands inside itself its name is written, and of what is far too long to be
+    read the names of its records, or ``{ … }``.
     """
-    match of:
-        case Again(name=str() as name) if name in inside:
-            return name
-        case Again(fields=fields, name=name):
-            return _show_record(fields, (*inside, name))
-        case Int(None, None):
-            return "int"
-        case Float(None, None):
-            return "float"
-        case Int(low, None) | Float(low, None):
-            return f"{low} or more"
-        case Int(None, high) | Float(None, high):
-            return f"{high} or less"
-        case Int(low, high) | Float(low, high):
-            return f"{low}..{high}"
-        case Enum(values):
-            return " | ".join(quote(value) for value in values)
-        case List(inner):
-            return f"[{show(inner, inside)}]"
-        case Record(fields=fields, open=is_open):
-            return _show_record(fields, inside, is_open)
-        case Optional(inner):
-            return f"{show(inner, inside)}?"
-        case Union(options):
-            return " | ".join(show(option, inside) for option in options)
-        case Flow(row):
-            return f"flow[{show(row)}]"
-        case Unknown() | Never():
-            return "?"
-        case _:
-            return type(of).__name__.lower()
+    return _Shown().type(of)
 
 
-def _show_record(
-    fields: Iterable[Field], inside: tuple[str | None, ...], is_open: bool = False
-) -> str:
-    shown = [f"{_field_name(field.name)}: {show(field.type, inside)}" for field in fields]
-    shown += ["…"] if is_open else []
-    return "{ " + ", ".join(shown) + " }" if shown else "{}"
+class _Shown:
+    """One writing of a type: ``inside`` names the records around that contain themselves."""
+
+    def __init__(self) -> None:
+        self.inside: list[str | None] = []
+        self.fields = 0
+
+    def type(self, of: Type) -> str:
+        match of:
+            case Int(None, None):
+                return "int"
+            case Float(None, None):
+                return "float"
+            case Int(low, None) | Float(low, None):
+                return f"{low} or more"
+            case Int(None, high) | Float(None, high):
+                return f"{high} or less"
+            case Int(low, high) | Float(low, high):
+                return f"{low}..{high}"
+            case Enum(values):
+                return " | ".join(quote(value) for value in values)
+            case List(inner):
+                return f"[{self.type(inner)}]"
+            case Again(name=str() as name) if name in self.inside:
+                return name
+            case Record(name=name) if self.fields > MOST_SHOWN:
+                return name or "{ … }"
+            case Again(name=name):
+                self.inside.append(name)
+                shown = self.record(of)
+                self.inside.pop()
+                return shown
+            case Record():
+                return self.record(of)
+            case Optional(inner):
+                return f"{self.type(inner)}?"
+            case Union(options):
+                return " | ".join(self.type(option) for option in options)
+            case Flow(row):
+                return f"flow[{self.type(row)}]"
+            case Unknown() | Never():
+                return "?"
+            case _:
+                return type(of).__name__.lower()
+
+    def record(self, of: Record) -> str:
+        self.fields += len(of.fields)
+        shown = [f"{_field_name(field.name)}: {self.type(field.type)}" for field in of.fields]
+        shown += ["…"] if of.open else []
+        return "{ " + ", ".join(shown) + " }" if shown else "{}"
 
 
 def show_short(of: Type) -> str:

@@ -27,12 +27,17 @@ from dpipe.lang.types import (
     Prompt,
     Record,
     Secret,
+    Sizes,
     Type,
     ends_within,
     grouped,
     optional,
+    size,
     union,
 )
+
+LARGEST = 10_000
+"""Parts of a type, with the types in it written out; whatever walks a type meets them all."""
 
 SCALARS: dict[str, Type] = {
     "str": STR,
@@ -53,6 +58,8 @@ class Types:
         self.names = names
         self.bag = names.bag
         self._known: dict[tuple[str, str], Type] = {}
+        self._sizes: Sizes = {}
+        self._told_large = False
         self._circle: frozenset[tuple[str, str]] = frozenset()
         self._members: dict[tuple[str, str], Type | None] = {}
 
@@ -112,9 +119,25 @@ class Types:
 
     def _plain(self, file: str, item: syntax.TypeItem) -> Type:
         found = self.of(file, item.type)
+        if size(found, self._sizes) > LARGEST:
+            self._too_large(item.name)
+            return UNKNOWN
         if isinstance(found, Record) and not isinstance(found, Again):
             return Record(found.fields, item.name.text, found.open)
         return found
+
+    def _too_large(self, name: syntax.Name) -> None:
+        """Told once: what is made of a type that is too large would be so again and again."""
+        if self._told_large:
+            return
+        self._told_large = True
+        self.bag.add(
+            "E0119",
+            name.span,
+            f"type `{name.text}` is too large: with the types in it written out it has more than "
+            f"{LARGEST:,} parts",
+            help="name fewer types in it, or one fewer times",
+        )
 
     # -- types that contain themselves -----------------------------------------------------------
 
