@@ -315,8 +315,8 @@ class Journal:
         self._look_at_runs()
         self._used.clear()
         self._variant = variant
-        self.run = number
-        return number
+        self.run = int(number)
+        return self.run
 
     def end_run(self, *, whole: bool = True) -> None:
         """End this run and, with it, every earlier one of this program that was cut off.

@@ -87,7 +87,8 @@ class Writing:
         are added. Without a path the rows go to the standard output. Where a run of the
         ``project`` ``has_lost`` rows to failures, it may have too few to replace what stands.
         """
-        self._standing = project and Standing(project, previous, has_lost)
+        if project is not None:
+            self._standing = Standing(project, previous, has_lost)
         if path is None:
             self._output = Stream(self._writer)
         else:

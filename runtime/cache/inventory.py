@@ -67,7 +67,8 @@ def _unused(project: Project, database: Database) -> int | None:
         gather_used(project, database)
     except UsageError:
         return None
-    return sum(database.rows(_UNUSED.format(table))[0][0] for table in ("attempts", "vectors"))
+    tables = ("attempts", "vectors")
+    return sum(int(database.rows(_UNUSED.format(table))[0][0]) for table in tables)
 
 
 def _spent(project: Project) -> Spent:
