@@ -64,13 +64,14 @@ def say(text: str = "", *, err: bool = False) -> None:
 def write(text: str, stream: TextIO, *, color: bool = True) -> None:
     """Print text as it is; raises ``UsageError`` where the standard output takes no more.
 
-    A reader that went away changes nothing: what is left to say goes nowhere.
+    A reader that went away, or a terminal that was closed, changes nothing: what is left to say
+    goes nowhere.
     """
     try:
         click.echo(text, file=stream, nl=False, color=color)
     except OSError as error:
         silence(stream)
-        if stream is sys.stdout and error.errno != errno.EPIPE:
+        if stream is sys.stdout and error.errno not in (errno.EPIPE, errno.EIO):
             raise output_failed(error) from None
 
 

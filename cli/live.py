@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -70,15 +70,27 @@ def _live() -> Iterator[View]:
     now = Standing()
     colourless = not console.has_colour(sys.stderr)
     terminal = Console(stderr=True, highlight=False, no_color=colourless)
-    with Live(console=terminal, auto_refresh=False, transient=True) as live:
-        terminal.show_cursor()  # so that nothing has to be put right if the process is ended
+    live = Live(console=terminal, auto_refresh=False, transient=True)
 
-        def show(event: events.AnyEvent) -> None:
-            now(event)
-            if isinstance(event, events.Progress):
-                live.update(_drawn(now), refresh=True)
+    def show(event: events.AnyEvent) -> None:
+        now(event)
+        if isinstance(event, events.Progress):
+            _draw(lambda: live.update(_drawn(now), refresh=True))
 
+    _draw(live.start)
+    _draw(terminal.show_cursor)  # so that nothing has to be put right if the process is ended
+    try:
         yield show
+    finally:
+        _draw(live.stop)
+
+
+def _draw(what: Callable[[], object]) -> None:
+    """On a terminal that was closed meanwhile nothing is drawn any more."""
+    try:
+        what()
+    except OSError:
+        console.silence(sys.stderr)
 
 
 def _drawn(now: Standing) -> Text:
