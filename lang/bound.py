@@ -47,6 +47,7 @@ class BoundStage:
         self._types: dict[str, Type] = {}
         self._texts: dict[str, str] = {}
         self._labelled: dict[str, list[tuple[str, Type]]] = {}
+        self._several = False
         self._partial = False  # an argument that names a field is wrong
         self.lost = False  # a flow that it reads is not known
         self._shown: Facts = {}  # what `where` shows to the stages after it
@@ -75,6 +76,15 @@ class BoundStage:
 
     def labelled(self, name: str) -> list[tuple[str, Type]]:
         return self._labelled.get(name, [])
+
+    def keys(self, name: str) -> tuple[str, ...]:
+        arg = self.bound.known.get(name)
+        if arg is None or not isinstance(arg.value, syntax.RecordExpr):
+            return ()
+        return tuple(entry.key.text for entry in arg.value.entries)
+
+    def gives_several(self) -> bool:
+        return self._several
 
     def error(self, code: str, name: str, message: str, help: str | None = None) -> None:
         arg = self.bound.known.get(name)
@@ -128,6 +138,7 @@ class BoundStage:
             case "answerer":
                 given = self.flows.answers.answerer(arg.value, env, self.type_of("prompt"))
                 self._types[param.name] = UNKNOWN if given.unbound else given.type
+                self._several = given.listed
                 if given.answerer is not None:
                     self.args[param.name] = given.answerer
             case "method":
@@ -137,6 +148,11 @@ class BoundStage:
         """The prompt; with ``over:`` a lambda of an element that gives it."""
         node, each = arg.value, None
         over = self.bound.known.get("over")
+        if over is None and isinstance(node, syntax.Lambda):
+            help = "write `ask(e -> my_prompt(text: e), over: .list, …)`"
+            message = "a prompt is given an element only with `over:`"
+            self.bag.add("E0507", node.param.span, message, help=help)
+            return
         if over is not None:
             listed = self.expressions.of(over.value, env).type
             if isinstance(node, syntax.Lambda):

@@ -29,6 +29,7 @@ from dpipe.lang.types import (
     Never,
     Optional,
     Record,
+    Str,
     Type,
     Union,
     Unknown,
@@ -60,6 +61,14 @@ class StageCall(Protocol):
 
     def labelled(self, name: str) -> list[tuple[str, Type]]:
         """Label and type of each entry of ``fields``, ``labels``, ``names`` or ``constants``."""
+        ...
+
+    def keys(self, name: str) -> tuple[str, ...]:
+        """The labels of an argument that is written as a record."""
+        ...
+
+    def gives_several(self) -> bool:
+        """Whether who answers gives more than one answer."""
         ...
 
     def error(self, code: str, name: str, message: str, help: str | None = None) -> None:
@@ -171,9 +180,34 @@ def _ask(call: StageCall) -> Record:
         answer = List(answer)
     if call.has("when") or call.text("on_error") == "null":
         answer = optional(answer)
+    _retried(call)
     row = _plus(call, answer)
     reasoning = call.text("reasoning")
-    return row.having(reasoning, optional(STR)) if reasoning is not None else row
+    if reasoning is None:
+        return row
+    _reasoned(call)
+    return row.having(reasoning, optional(STR))
+
+
+def _retried(call: StageCall) -> None:
+    """What never happens is not asked again: a text that is read as it comes always fits."""
+    if not isinstance(call.type_of("prompt"), Str):
+        return
+    for outcome in call.keys("retry"):
+        if outcome in ("malformed", "invalid"):
+            message = f"an answer that is text is never `{outcome}`"
+            help = "leave it out; `truncated` and `empty` can happen"
+            call.error("E0517", "retry", message, help)
+
+
+def _reasoned(call: StageCall) -> None:
+    """One field holds the reasoning behind one answer."""
+    if call.has("over") or call.gives_several():
+        message = "`reasoning:` is the reasoning behind a single answer; here there are several"
+        call.error("E0517", "reasoning", message, "ask for it in the answer: `reason: str`")
+    elif call.text("reasoning") == call.text("as"):
+        message = f"`.{call.text('as')}` is the answer: its reasoning needs a field of its own"
+        call.error("E0302", "reasoning", message)
 
 
 def _embed(call: StageCall) -> Record:
@@ -254,7 +288,7 @@ COUNT = Int(0, None)
 POSITIVE = Int(1, None)
 
 RETRY = Record(
-    tuple(Field(name, optional(COUNT)) for name in ("malformed", "invalid", "truncated"))
+    tuple(Field(name, optional(COUNT)) for name in ("malformed", "invalid", "truncated", "empty"))
 )
 
 AS = Param("as", "new", doc="the field that is written")
