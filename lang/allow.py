@@ -14,7 +14,7 @@ from msgspec import Struct
 from dpipe.lang.codes import CODES
 from dpipe.lang.diagnostics import Bag, Diagnostic, Edit, Fix
 from dpipe.lang.modules import STD, Program
-from dpipe.lang.scan import Token, scan
+from dpipe.lang.scan import Token, scan, stretches
 from dpipe.lang.source import Source, Span
 
 MARK = "dpipe:"
@@ -66,7 +66,7 @@ def _covers(program: Program, allow: Allow, finding: Diagnostic) -> bool:
 
 def allows_in(source: Source, bag: Bag) -> Iterator[Allow]:
     """The allows in a file's comments; one that cannot be one is reported."""
-    for comment in scan(source).comments:
+    for comment in _comments(source):
         found = _ALLOW.match(comment.text)
         if found is None:
             continue
@@ -79,6 +79,13 @@ def allows_in(source: Source, bag: Bag) -> Iterator[Allow]:
             bag.add("W0903", span, "an allow needs a reason", help=help)
         else:
             yield from _codes(source, comment, found, bag)
+
+
+def _comments(source: Source) -> Iterator[Token]:
+    """Those of the stretches in which somebody speaks to dpipe."""
+    for start, end in stretches(source):
+        if source.text.find(MARK, start, end) >= 0:
+            yield from scan(source, start, end).comments
 
 
 def _codes(source: Source, comment: Token, found: re.Match[str], bag: Bag) -> Iterator[Allow]:
