@@ -23,6 +23,10 @@ class Held(UsageError):
     """Another program writes, for longer than it was waited for."""
 
 
+class Damaged(UsageError):
+    """What the file holds is not what was written."""
+
+
 class Database:
     """A connection; used by one thread at a time, whichever it is.
 
@@ -137,9 +141,9 @@ class Database:
         return UsageError(f"`{self.path}` cannot be read or written: {error}")
 
 
-def damaged(path: Path, why: str) -> UsageError:
+def damaged(path: Path, why: str) -> Damaged:
     """The error of a file whose content cannot be trusted."""
-    return UsageError(
+    return Damaged(
         f"`{path}` is damaged: {why}",
         hint="`dpipe cache check --repair` keeps what can be read; the rest is then asked again",
     )

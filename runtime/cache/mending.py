@@ -5,15 +5,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from dpipe.runtime import stored
 from dpipe.runtime.cache.held import alone, opened, refuse_missing
 from dpipe.runtime.cache.reports import Checked, Damage
-from dpipe.runtime.database import Database
+from dpipe.runtime.database import Damaged, Database
 from dpipe.runtime.errors import UsageError
-from dpipe.runtime.record import Project
+from dpipe.runtime.record import Project, cannot_write
 
 _AT_ONCE = 1000
 """Rows that are read together."""
@@ -24,22 +25,21 @@ _TYPES = {"TEXT": str, "BLOB": bytes, "INTEGER": int, "REAL": float}
 
 
 def check(project: Project) -> Checked:
-    """Read every entry of the journal; runs may go on meanwhile.
-
-    Raises ``UsageError`` where the file cannot be opened at all.
-    """
-    with opened(project) as database:
-        faults = [text for (text,) in database.rows("PRAGMA integrity_check(10)") if text != "ok"]
-        counts = dict.fromkeys(_SEALED, 0)
-        found: list[Damage] = []
-        try:
+    """Read every entry of the journal; runs may go on meanwhile."""
+    counts = dict.fromkeys(_SEALED, 0)
+    found: list[Damage] = []
+    faults: list[str] = []
+    try:
+        with opened(project) as database:
+            told = database.rows("PRAGMA integrity_check(10)")
+            faults += [text for (text,) in told if text != "ok"]
             for kind, (table, column) in _SEALED.items():
                 for key, sealed in database.each(f"SELECT key, {column} FROM {table}"):
                     counts[kind] += 1
                     if not is_whole(key, sealed):
-                        found.append(Damage(kind, key.hex()))
-        except UsageError as error:
-            faults.append(error.message)
+                        found.append(Damage(kind, _digits(key)))
+    except Damaged as error:
+        faults.append(error.message)
     return Checked(
         journal=str(project.journal),
         attempts=counts["answer"],
@@ -57,6 +57,11 @@ def is_whole(key: Any, sealed: Any) -> bool:
     return True
 
 
+def _digits(key: Any) -> str:
+    """A key as it is shown; empty where it is none any more."""
+    return key.hex() if isinstance(key, bytes) else ""
+
+
 # -- repair --------------------------------------------------------------------------------------
 
 
@@ -68,8 +73,9 @@ def repair(project: Project) -> Checked:
     """
     refuse_missing(project)
     with alone(project):
-        if _is_sound(project):
-            return check(project)
+        checked = check(project)
+        if checked.is_whole:
+            return checked
         old, new = project.journal, _beside(project.journal, "repaired")
         for path in _with_log(new):
             path.unlink(missing_ok=True)
@@ -88,13 +94,6 @@ def repair(project: Project) -> Checked:
         faults=(),
         kept_as=str(kept),
     )
-
-
-def _is_sound(project: Project) -> bool:
-    try:
-        return check(project).is_whole
-    except UsageError:
-        return False
 
 
 def _salvage(old: Path, new: Path) -> tuple[dict[str, int], list[Damage]]:
@@ -136,7 +135,7 @@ def _damage(table: str, row: dict[str, Any]) -> Damage | None:
     """What is wrong with an entry."""
     for kind, (of, column) in _SEALED.items():
         if of == table and not is_whole(row["key"], row[column]):
-            return Damage(kind, row["key"].hex() if isinstance(row["key"], bytes) else "")
+            return Damage(kind, _digits(row["key"]))
     return None
 
 
@@ -196,17 +195,26 @@ def _last_rowid(wreck: sqlite3.Connection, table: str) -> int:
 
 
 def _exchange(old: Path, new: Path) -> Path:
-    """Put the new file in the old one's place; where the old one is kept."""
-    kept = _beside(old, "damaged")
+    """Put the new file in the old one's place; where the old one is kept.
+
+    The old one has both names until the new one is there. Its log goes with it: SQLite would
+    take it for the new file's.
+    """
+    kept = next(path for path in _names(old) if not path.exists())
     try:
-        for path, place in zip(_with_log(old), _with_log(kept), strict=True):
-            place.unlink(missing_ok=True)
+        kept.hardlink_to(old)
+        for path, place in zip(_with_log(old)[1:], _with_log(kept)[1:], strict=True):
             if path.exists():
                 path.replace(place)
         new.replace(old)
     except OSError as error:
-        raise UsageError(f"`{old}` cannot be written: {error.strerror}") from None
+        raise cannot_write(kept, error) from None
     return kept
+
+
+def _names(old: Path) -> Iterator[Path]:
+    yield _beside(old, "damaged")
+    yield from (_beside(old, f"damaged-{number}") for number in count(2))
 
 
 def _beside(path: Path, word: str) -> Path:
