@@ -115,13 +115,14 @@ def _run(args: Sequence[str] | None) -> int:
 
 def _failed(error: Exception) -> int:
     from dpipe.errors import ProgramError
-    from dpipe.runtime.errors import DpipeError, UsageError
+    from dpipe.runtime.errors import DpipeError, Several, UsageError
 
     if isinstance(error, ProgramError):
         tell_findings(error.result.diagnostics, error.result.sources, sys.stderr)
         return error.exit_code
     if isinstance(error, UsageError):
-        console.tell_error(error.message, code=error.code, hint=error.hint)
+        for each in error.errors if isinstance(error, Several) else (error,):
+            console.tell_error(each.message, code=each.code, hint=each.hint)
         return error.exit_code
     if isinstance(error, DpipeError):
         console.tell_error(str(error))

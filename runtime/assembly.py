@@ -29,7 +29,7 @@ from dpipe.runtime import content
 from dpipe.runtime.ahead import Ahead, Stepping, in_turn
 from dpipe.runtime.asking import Answering
 from dpipe.runtime.endpoints import models_in
-from dpipe.runtime.errors import NoValue, UsageError
+from dpipe.runtime.errors import Mishaps, NoValue, UsageError
 from dpipe.runtime.executor import Check, Concat, Feed, Part, Sink
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.figures import Vectors
@@ -98,16 +98,19 @@ def open_inputs(frame: Frame, spared: Mapping[Path, str] | None = None) -> Input
     finders: dict[str, Callable[[Path], bool]] = {}
     sinks: dict[int, SinkPath] = {}
     outputs: dict[str, SinkPath | Path] = {}
+    mishaps = Mishaps()
     for index, node in frame.nodes():
         if isinstance(node, SourceNode):
-            sources[index] = _source(node, frame)
-            files[node.name] = sources[index].files
-            finders[node.name] = _finder(node, frame, files[node.name])
+            with mishaps.noted():
+                sources[index] = _source(node, frame)
+                files[node.name] = sources[index].files
+                finders[node.name] = _finder(node, frame, files[node.name])
         elif isinstance(node, SinkNode):
             folder = getattr(load(node.target), "FOLDER", False)
             if path := sink_path(node, frame.expressions, folder=folder):
                 sinks[index] = path
             outputs[node.name] = path or folder_of(node)
+    mishaps.tell()
     allowed = frame.settings.allow_outside
     written = all_written(outputs)
     read = {file: f"which source `{name}` reads" for name in files for file in files[name]}

@@ -12,6 +12,7 @@ from msgspec import Struct
 from dpipe.lang import graph
 from dpipe.runtime.asking import Endpoint
 from dpipe.runtime.budget import Budget
+from dpipe.runtime.errors import Mishaps
 from dpipe.runtime.events import CallEnded, ModelCount
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.metering import Meter
@@ -48,35 +49,42 @@ class Endpoints:
         clock: Callable[[], float],
         budget: Budget | None = None,
         seed: int = 0,
+        replay: bool = False,
     ) -> None:
-        """Raises ``UsageError`` for options that cannot be, or an environment that lacks one."""
+        """In a ``replay`` nobody is called, so no key has to be set.
+
+        Raises ``UsageError`` for options that cannot be, or an environment that lacks one.
+        """
         self.models: dict[str, GatedModel | GatedEmbedder] = {}
         self.asked: dict[str, Endpoint] = {}
         self.described: dict[str, Any] = {}
         self._expressions = expressions
         self._meters: dict[str, Meter] = {}
         replaced = set(_replaced(program.nodes))
+        mishaps = Mishaps()
         for name in used:
-            declared = program.models[name]
-            options = _options(declared, expressions)
-            self.described[name] = {"id": expressions.constant(declared.id), **_shown(options)}
-            meter = self._meters[name] = Meter(tell, clock)
-            model = make_model(
-                name,
-                declared.kind,
-                expressions.constant(declared.id),
-                options,
-                on_call=meter,
-                budget=budget,
-                seed=seed,
-                needed=name not in replaced,
-            )
-            self.models[name] = model
-            if isinstance(model, GatedModel):
-                read = read_options(name, options)
-                sampling = {**read.sampling, **read.body}
-                seeded = read.scheme == "simulated"
-                self.asked[name] = Endpoint(model, sampling, read.context, seeded)
+            with mishaps.noted():
+                declared = program.models[name]
+                options = _options(declared, expressions, keyless=replay)
+                self.described[name] = {"id": expressions.constant(declared.id), **_shown(options)}
+                meter = self._meters[name] = Meter(tell, clock)
+                model = make_model(
+                    name,
+                    declared.kind,
+                    expressions.constant(declared.id),
+                    options,
+                    on_call=meter,
+                    budget=budget,
+                    seed=seed,
+                    needed=name not in replaced,
+                )
+                self.models[name] = model
+                if isinstance(model, GatedModel):
+                    read = read_options(name, options)
+                    sampling = {**read.sampling, **read.body}
+                    seeded = read.scheme == "simulated"
+                    self.asked[name] = Endpoint(model, sampling, read.context, seeded)
+        mishaps.tell()
 
     def sampling(self, one: graph.One) -> tuple[str, Mapping[str, Any]]:
         """The scope of a model, and its sampling options with those given in place."""
@@ -110,13 +118,22 @@ class Endpoints:
                 await model.aclose()
 
 
-def _options(declared: graph.ModelDef, expressions: Expressions) -> dict[str, Any]:
+def _options(
+    declared: graph.ModelDef, expressions: Expressions, *, keyless: bool = False
+) -> dict[str, Any]:
     """The values of a model's options; a stand-in takes no key, so none has to be set for it."""
     given = dict(declared.options)
-    url = str(expressions.constant(given["url"])) if "url" in given else ""
-    if url.startswith(_STAND_INS):
+    mishaps, url = Mishaps(), ""
+    if "url" in given:
+        with mishaps.noted():
+            url = str(expressions.constant(given["url"]))
+    if keyless or url.startswith(_STAND_INS):
         given.pop("key", None)
-    options = {name: expressions.constant(value) for name, value in given.items()}
+    options: dict[str, Any] = {}
+    for name, value in given.items():
+        with mishaps.noted():
+            options[name] = expressions.constant(value)
+    mishaps.tell()
     if url.startswith("scripted:"):
         script = Path(declared.place.file).absolute().parent / options["url"][len("scripted:") :]
         options["url"] = f"scripted:{script}"

@@ -7,6 +7,9 @@ Anything else that is raised is a bug.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 
 class DpipeError(Exception):
     """A failure told in one line, never with a traceback; ``exit_code`` is the run's."""
@@ -24,6 +27,41 @@ class UsageError(DpipeError):
         self.message = message
         self.code = code
         self.hint = hint
+
+
+class Several(UsageError):
+    """More than one thing to mend; the first stands for all where only one can be told."""
+
+    def __init__(self, errors: Sequence[UsageError]) -> None:
+        super().__init__(errors[0].message, code=errors[0].code, hint=errors[0].hint)
+        self.errors = tuple(errors)
+
+    def __str__(self) -> str:
+        return "\n".join(error.message for error in self.errors)
+
+
+class Mishaps:
+    """What the user must mend, gathered so that it is told in one go."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, UsageError] = {}
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """What is raised meanwhile is kept; what the rest would have given is not there."""
+        try:
+            yield
+        except UsageError as error:
+            for each in error.errors if isinstance(error, Several) else (error,):
+                self._found.setdefault(each.message, each)
+
+    def tell(self) -> None:
+        """Raise what was noted, if anything was."""
+        errors = [*self._found.values()]
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise Several(errors)
 
 
 class EndpointRefused(UsageError):

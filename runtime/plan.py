@@ -22,7 +22,7 @@ from dpipe.lang.graph import (
     StageNode,
     inputs_of,
 )
-from dpipe.runtime.errors import Misfit, NoValue, UsageError
+from dpipe.runtime.errors import Misfit, Mishaps, NoValue, UsageError
 from dpipe.runtime.expressions import Expressions, parts_of
 from dpipe.runtime.fit import fit, from_text
 
@@ -42,7 +42,12 @@ def bind_params(
         if name not in declared:
             raise _unknown(f"the program has no param `{name}`", name, declared, "P0009")
     values = {name: _held(declared[name], value) for name, value in given.items()}
-    return {name: _value(name, declared, values, program, environ) for name in declared}
+    mishaps = Mishaps()
+    for name in declared:
+        with mishaps.noted():
+            _value(name, declared, values, program, environ)
+    mishaps.tell()
+    return {name: values[name] for name in declared}
 
 
 def param_from_text(param: graph.ParamDef, text: str) -> Any:

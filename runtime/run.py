@@ -18,6 +18,7 @@ from dpipe.runtime.budget import Budget
 from dpipe.runtime.course import Course, Watch
 from dpipe.runtime.embedding import Embeddings
 from dpipe.runtime.endpoints import Endpoints
+from dpipe.runtime.errors import Mishaps
 from dpipe.runtime.events import EventsFile, Listener
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.heap import settled_heap
@@ -66,18 +67,23 @@ async def run_graph(
     a Ctrl-C ends the run cleanly, with a result that says so.
     """
     frame = frame_of(program, options)
-    inputs = open_inputs(frame, _spared(options, observers))
+    mishaps = Mishaps()
+    with mishaps.noted():
+        inputs = open_inputs(frame, _spared(options, observers))
     watch = Watch(frame.project.root, observers)
     budget = Budget(frame.settings.max_cost, frame.settings.max_tokens)
-    endpoints = Endpoints(
-        program,
-        models_used(frame),
-        frame.expressions,
-        tell=watch.tell,
-        clock=watch.elapsed,
-        budget=budget,
-        seed=frame.settings.seed,
-    )
+    with mishaps.noted():
+        endpoints = Endpoints(
+            program,
+            models_used(frame),
+            frame.expressions,
+            tell=watch.tell,
+            clock=watch.elapsed,
+            budget=budget,
+            seed=frame.settings.seed,
+            replay=options.replay,
+        )
+    mishaps.tell()
     frame.project.prepare()
     with ExitStack() as held:
         outputs = [path.shown for path in inputs.sinks.values()]

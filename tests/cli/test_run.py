@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -364,3 +365,34 @@ def test_ctrl_c_exits_130_and_says_how_to_go_on(tmp_path: Path) -> None:
 
 def _has_started(events: Path) -> bool:
     return events.exists() and "progress" in events.read_text()
+
+
+MISSING = """dpipe 1
+model a = openai("a", url: env("DPIPE_NO_URL"), key: secret("DPIPE_NO_KEY"))
+prompt p(n: int) -> str { user: "{n}" }
+source xs: { n: int } = jsonl("no.jsonl")
+source ys: { n: int } = jsonl("none/*.jsonl")
+sink x = xs | ask(p(n: .n), using: a, as: .t) | jsonl("x.jsonl")
+sink y = ys | jsonl("y.jsonl")
+"""
+UNSET = """dpipe 1
+param a: int
+param b: str
+source xs: { n: int } = rows([{ n: 1 }])
+sink x = xs | set(a: a, b: b) | jsonl("x.jsonl")
+"""
+
+
+def test_all_that_is_missing_is_told_in_one_go(dpipe: Dpipe, tmp_path: Path) -> None:
+    (tmp_path / "p.dpipe").write_text(MISSING)
+    done = dpipe("run", "p.dpipe")
+    assert done.code == 2
+    told = re.findall(r"error\[(P\d+)\]", done.err)
+    assert told == ["P0001", "P0002", "P0003", "P0003"]
+    assert all(name in done.err for name in ("no.jsonl", "none/", "DPIPE_NO_URL", "DPIPE_NO_KEY"))
+
+
+def test_all_params_without_a_value_are_told_in_one_go(dpipe: Dpipe, tmp_path: Path) -> None:
+    (tmp_path / "p.dpipe").write_text(UNSET)
+    done = dpipe("run", "p.dpipe")
+    assert re.findall(r"error\[P0009\]: param `(\w)` is not set", done.err) == ["a", "b"]
