@@ -264,6 +264,10 @@ class Calls:
         self, decl: Decl, item: syntax.DefItem, params: tuple[Param, ...], result: Type
     ) -> None:
         self._open.append(decl.key)
+        for param, declared in zip(params, item.params, strict=True):
+            if declared.default is not None:
+                what = f"`{param.name}`"
+                self.expressions.expect(declared.default, Env(decl.file), param.type, what)
         env = Env(decl.file, locals={param.name: param.type for param in params})
         body = self.expressions.of(item.body, env)
         self._open.pop()

@@ -557,6 +557,8 @@ def _conversion(found: Type, wanted: Type, text: str) -> str | None:
             named = (field.name for field in fields if fits(field.type, wanted))
             name = next(named, None)
             return f"read one of its fields: `{text}.{name}`" if name else None
+        case Enum(values=(value,)), Int() | Float() if value.isdecimal():
+            return f"write `{value}`"
         case Str(), Bool():
             return f'compare it: `{text} != ""`'
         case Enum(values), Bool():

@@ -259,6 +259,12 @@ class Types:
                 help='keys come from the environment: `key: secret("LLM_KEY")`',
             )
             return UNKNOWN
+        if isinstance(found, Model | Prompt | Flow):
+            kind = type(found).__name__.lower()
+            message = f"a record cannot hold a {kind}"
+            help = "models, prompts and flows are given to the parameters of pipes"
+            self.bag.add("E0303", node.span, message, help=help)
+            return UNKNOWN
         return found
 
     def _range(self, node: syntax.RangeType) -> Type:
