@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import product
 from keyword import iskeyword
 from pathlib import Path
@@ -17,7 +17,7 @@ from dpipe.runtime.metrics.base import Metric
 from dpipe.runtime.places import SinkPath, folder_of
 from dpipe.runtime.python import load
 from dpipe.runtime.record import Project
-from dpipe.runtime.sinks.base import Writer
+from dpipe.runtime.sinks.base import ManyWriter, Writer
 from dpipe.runtime.sinks.files import Output, PartialFile, PartialFolder
 from dpipe.runtime.sinks.rejects import Rejects
 from dpipe.runtime.sinks.stream import StandardOutput, Stream
@@ -140,6 +140,8 @@ class Writing:
     async def _write(self, batch: Batch) -> None:
         rows = [item for item in batch if isinstance(item, Row)]
         self.tally.entered += len(rows)
+        if self._figures is None and self._put_all(rows):
+            batch = [item for item in batch if isinstance(item, Reject)]
         values = iter(await self._figures.values(rows)) if self._figures else None
         for item in batch:
             if isinstance(item, Reject):
@@ -149,6 +151,19 @@ class Writing:
                     self._put(item)
                 else:
                     self._count(item, next(values))
+
+    def _put_all(self, rows: Sequence[Row]) -> bool:
+        """Write rows at once; False, and nothing is written, where each is to be put by itself."""
+        assert self._output is not None
+        try:
+            records = [self._bound(row) for row in rows]
+        except NoValue:
+            return False
+        if not self._output.put_all(records):
+            return False
+        self.tally.passed += len(rows)
+        self.tally.left += len(rows)
+        return True
 
     def _put(self, row: Row) -> None:
         assert self._output is not None
@@ -242,6 +257,13 @@ class Counted:
     def put(self, record: Values) -> None:
         self._writer.put(record)
         self.rows += 1
+
+    def put_all(self, records: Sequence[Values]) -> bool:
+        """``put`` for many, where the writer has that; as its ``put_all``."""
+        if not (isinstance(self._writer, ManyWriter) and self._writer.put_all(records)):
+            return False
+        self.rows += len(records)
+        return True
 
     def close(self) -> None:
         self._writer.close()

@@ -16,8 +16,8 @@ It writes all of a record at once or nothing; opening, naming and finishing file
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -51,7 +51,16 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
-_encode = msgspec.json.Encoder().encode
+@runtime_checkable
+class ManyWriter(Protocol):
+    """A writer that may take many records at once."""
+
+    def put_all(self, records: Sequence[Values]) -> bool:
+        """Write them all; False, and nothing is written, where each is to be put by itself."""
+
+
+_encoder = msgspec.json.Encoder()
+_encode = _encoder.encode
 
 
 def encode(value: Any) -> bytes:
@@ -66,6 +75,15 @@ def encode(value: Any) -> bytes:
     if b"null" in data:
         fit(value, types.JSON)
     return data
+
+
+def encode_lines(records: Sequence[Values]) -> bytes | None:
+    """Each record as ``encode`` gives it, and a line end; None where one is to be looked at."""
+    try:
+        data = _encoder.encode_lines(records)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return None if b"null" in data else data
 
 
 def _why(value: Any) -> Misfit:

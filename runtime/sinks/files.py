@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -19,7 +19,7 @@ from dpipe.lang import types
 from dpipe.runtime.errors import Misfit, UsageError
 from dpipe.runtime.paths import inside, safe_name
 from dpipe.runtime.render import render
-from dpipe.runtime.sinks.base import Writer
+from dpipe.runtime.sinks.base import ManyWriter, Writer
 from dpipe.runtime.values import Values
 
 MOST_OPEN = 64
@@ -169,6 +169,12 @@ class Output:
             writer.put(record)
         else:
             self._put_first(record, values)
+
+    def put_all(self, records: Sequence[Values]) -> bool:
+        """Write many records where there is one file; False as ``Lines.put_all``."""
+        if self._names or not (writer := self._of.get(())):
+            return False
+        return isinstance(writer, ManyWriter) and writer.put_all(records)
 
     def flush(self) -> None:
         """Make what is written so far readable beside."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dpipe.lang import types
-from dpipe.runtime.sinks.base import Out, Writer, encode
+from dpipe.runtime.sinks.base import Out, Writer, encode, encode_lines
 from dpipe.runtime.values import Values
 
 
@@ -15,6 +17,14 @@ class Lines:
 
     def put(self, record: Values) -> None:
         self._out.write(encode(record) + b"\n")
+
+    def put_all(self, records: Sequence[Values]) -> bool:
+        """Write the records; False, and nothing is written, where one of them may not fit."""
+        data = encode_lines(records)
+        if data is None:
+            return False
+        self._out.write(data)
+        return True
 
     def close(self) -> None:
         pass

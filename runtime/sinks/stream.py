@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dpipe.runtime.errors import UsageError
-from dpipe.runtime.sinks.base import Writer
+from dpipe.runtime.sinks.base import ManyWriter, Writer
 from dpipe.runtime.values import Values
 
 _STDOUT = 1
@@ -37,6 +37,10 @@ class Stream:
     def put(self, record: Values, row: Values) -> None:
         """Write a record; raises ``Misfit``, and then nothing is written."""
         self._writer.put(record)
+
+    def put_all(self, records: Sequence[Values]) -> bool:
+        """``put`` for many; False, and nothing is written, where each is to be put by itself."""
+        return isinstance(self._writer, ManyWriter) and self._writer.put_all(records)
 
     def flush(self) -> None:
         pass

@@ -293,6 +293,26 @@ def tree(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), "\ud800", object()])
+def test_records_are_written_together_only_where_each_may_be_written(
+    tmp_path: Path, wrong: Any
+) -> None:
+    out = output(tmp_path)
+    out.put({"a": 0}, {})
+    assert out.put_all([{"a": 1}, {"a": "ü"}])
+    assert not out.put_all([{"a": 2}, {"a": wrong}])
+    assert not out.put_all([{"a": 3}, {"a": None}])  # null, or a number that reads as null
+    out.complete()
+    assert tree(tmp_path) == {"out.jsonl": '{"a":0}\n{"a":1}\n{"a":"ü"}\n'}
+
+
+def test_of_a_partition_each_record_is_put_by_itself(tmp_path: Path) -> None:
+    out = output(tmp_path, "{a}.jsonl", partition=(Field("a", INT),))
+    out.put({"a": 0}, {"a": 0})
+    assert not out.put_all([{"a": 0}])
+    out.abandon()
+
+
 def test_a_file_takes_its_name_when_it_is_complete(tmp_path: Path) -> None:
     out = output(tmp_path, "deep/out.jsonl")
     out.put({"a": 1}, {})
