@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from base64 import b64encode
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ from dpipe.runtime.models.protocol import Reply, Usage
 from dpipe.runtime.record import Project, find_project
 from dpipe.runtime.stored import APPLICATION
 from tests.cli.cli_driver import Dpipe
+from tests.server import serving
 
 PROGRAM = """dpipe 1
 
@@ -56,6 +58,7 @@ def rows(folder: Path, count: int, first: int = 0) -> None:
 def asked(dpipe: Dpipe) -> int:
     """How many calls a run makes."""
     done = dpipe("run", "p.dpipe", "--format", "json", "--canary", "0")
+    assert done.out, done.err
     return sum(model["calls"] for model in json.loads(done.out)["models"])
 
 
@@ -297,6 +300,22 @@ def test_a_failure_that_was_imported_is_asked_again(
     with Journal.open(project.journal, program="p") as journal:
         [entry] = journal.recall(b"b" * 16)
         assert journal.ended(entry.run)
+
+
+def test_no_key_is_in_an_export(
+    dpipe: Dpipe, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "sk-thisisthekeythatnobodysees"
+    monkeypatch.setenv("GEN_KEY", key)
+    with serving(key=key) as server:
+        program = PROGRAM.replace("scripted:answers.jsonl", server.url)
+        program = program.replace("price:", 'key: secret("GEN_KEY"), price:')
+        (project.root / "p.dpipe").write_text(program)
+        assert asked(dpipe) == 3
+    assert told(dpipe, "export", "all.jsonl")["answers"] == 3
+    exported = Path("all.jsonl").read_bytes()
+    assert key.encode() not in exported
+    assert b64encode(key.encode()) not in exported
 
 
 ATTEMPT = '{"attempt":0,"outcome":"ok","at":1.0,"reply":{"text":"x"}}'
