@@ -17,18 +17,6 @@ WHOLE = 2
 """How many of the rows that another was made of are told as a whole."""
 BRANCHES = 4
 """How many of several ways are shown."""
-REASONS = {
-    "counted": "counted in the report",
-    "duplicate": "a duplicate",
-    "contaminated": "shares a run of words with the benchmark",
-    "empty": "it has no parts",
-    "filtered": "filtered: the test does not hold",
-    "looked at": "only looked at",
-    "outvoted": "out-voted",
-    "python": "taken by Python, which does not tell what it made of it",
-    "surplus": "surplus: no more rows were wanted",
-    "unmatched": "without match",
-}
 
 
 def record_lines(told: Explanation, width: int, *, full: bool) -> Iterator[str]:

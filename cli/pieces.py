@@ -29,6 +29,19 @@ LINES = 3
 """How many lines of a text are shown."""
 PLACES = 8
 """How many places of rows are named."""
+_REASONS = {
+    "counted": "counted in the report",
+    "duplicate": "a duplicate",
+    "contaminated": "shares a run of words with the benchmark",
+    "empty": "it has no parts",
+    "filtered": "filtered: the test does not hold",
+    "looked at": "only looked at",
+    "outvoted": "out-voted",
+    "python": "taken by Python, which does not tell what it made of it",
+    "surplus": "surplus: no more rows were wanted",
+    "unmatched": "without match",
+}
+"""The ledger's words for why a row's way ended, as people say it."""
 _BAR = "│ "
 
 
@@ -113,9 +126,7 @@ class Pieces:
         if end.file is not None:
             yield self._node("■", end.stage, f"{end.file}:{end.record}", end.at, fg="green")
             return
-        from dpipe.cli.explained import REASONS
-
-        told = REASONS.get(end.reason, "written" if end.reason == "written" else "failed")
+        told = _REASONS.get(end.reason, "written" if end.reason == "written" else "failed")
         colour = "green" if end.reason in ("written", "counted") else "red"
         like = f" of {end.like}" if end.like else ""
         if end.reason == "failed" and end.outcome != "error":

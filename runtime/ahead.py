@@ -141,18 +141,18 @@ class Stepping:
 
     def __init__(self, step: Step, *, carries: bool) -> None:
         self.tally = step.tally
-        self._step = step
+        self.step = step
         self._carries = carries
 
     async def run(
         self, rows: AsyncIterator[Batch], out: Outlet, others: Mapping[str, AsyncIterator[Batch]]
     ) -> None:
         async for batch in rows:
-            if fed := self._step.feed(batch):
+            if fed := self.step.feed(batch):
                 await out.put([_without_answers(item) for item in fed])
-            if self._step.full and not self._carries:
+            if self.step.full and not self._carries:
                 raise Unwanted
-        if held := self._step.finish():
+        if held := self.step.finish():
             await out.put([_without_answers(item) for item in held])
 
 

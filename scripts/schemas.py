@@ -14,6 +14,7 @@ from dpipe.runtime.cache.lines import Line
 from dpipe.runtime.cache.reports import AnyReport
 from dpipe.runtime.models.options import ModelOptions
 from dpipe.runtime.result import RunResult
+from dpipe.runtime.tracing.facts import Explanation, Fate
 
 FOLDER = Path(__file__).parent.parent / "docs/schemas"
 
@@ -24,6 +25,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "dpipe.toml": settings.json_schema(),
         "model-options": ModelOptions.model_json_schema(),
         "run-result": msgspec.json.schema(RunResult),
+        "explain": msgspec.json.schema(Explanation | Fate),
         "cache": msgspec.json.schema(AnyReport),
         "journal-export": msgspec.json.schema(Line),
     }

@@ -12,6 +12,7 @@ import trio
 from msgspec import Struct
 
 from dpipe.lang.graph import SinkNode, SourceNode
+from dpipe.runtime import kept as recorded
 from dpipe.runtime.assembly import Frame, models_used, open_inputs
 from dpipe.runtime.endpoints import Endpoints
 from dpipe.runtime.errors import UsageError
@@ -83,6 +84,7 @@ async def _through(past: Past, told: Callable[[_Rerun], Awaitable[T]]) -> T:
         tell=lambda call: None,
         clock=trio.current_time,
         seed=frame.settings.seed,
+        replay=True,
     )
     try:
         with (
@@ -90,6 +92,8 @@ async def _through(past: Past, told: Callable[[_Rerun], Awaitable[T]]) -> T:
             Journal.open(frame.project.journal, program=frame.name) as journal,
             TemporaryDirectory(prefix="dpipe-explain-") as folder,
         ):
+            root = frame.project.root
+            frame.expressions.functions.keeping = recorded.Kept(journal, root, replay=True)
             replay = Replay(frame, inputs, journal, endpoints, Path(folder), past.heard)
             return await told(_Rerun(past, replay))
     finally:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from dpipe.lang import graph
+from dpipe.runtime.ahead import Ahead, Stepping
 from dpipe.runtime.answerers import Failed, Seat, Value
 from dpipe.runtime.asking import Answering, Draw, Query, Question
 from dpipe.runtime.executor import Concat, Feed, Part
@@ -23,9 +24,10 @@ def traced(index: int, node: graph.Node, part: Any, trace: Trace) -> Part:
         return TracedFeed(part, watcher)  # type: ignore[return-value]
     if isinstance(node, graph.ConcatNode):
         return TracedConcat(part, watcher)  # type: ignore[return-value]
-    deduplicates = part.step if isinstance(part, Learning) else part
-    if hasattr(deduplicates, "matches"):
-        deduplicates.matches = Originals(index, trace)
+    stage = part.inner if isinstance(part, Ahead) else part
+    stage = stage.step if isinstance(stage, Learning | Stepping) else stage
+    if hasattr(stage, "matches"):
+        stage.matches = Originals(index, trace)
     return TracedStep(part, watcher) if hasattr(part, "feed") else TracedTask(part, watcher)
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
 from dpipe.lang import graph
+from dpipe.runtime.ahead import Ahead
 from dpipe.runtime.asking import Asker
 from dpipe.runtime.assembly import Frame, Inputs, Models, assemble
 from dpipe.runtime.embedding import Embeddings
@@ -63,12 +65,20 @@ class Replay(Struct, frozen=True):
         part = assemble(alone, self.inputs, models, told)[at]
         if not isinstance(node, graph.SinkNode):
             return traced(at, node, part, trace)
-        assert isinstance(part, Writing)
+        if not isinstance(part, Ahead):
+            return self._sink(at, node, part, told, trace)
+        part.inner = self._sink(at, node, part.inner, told, trace)
+        return part
+
+    def _sink(
+        self, at: int, node: graph.SinkNode, writing: Any, told: Heeded, trace: Trace
+    ) -> TracedSink:
+        assert isinstance(writing, Writing)
         path = self.inputs.sinks.get(at) or _unseen(node, self.folder)
         rejects = below(self.folder, self.inputs.rejects[node.name])
-        part.open(moved(path, self.folder), rejects, [], None, set())
+        writing.open(moved(path, self.folder), rejects, [], None, set())
         in_folder = _in_folder(node, self.frame.expressions)
-        return TracedSink(at, part, told, path, trace, in_folder)
+        return TracedSink(at, writing, told, path, trace, in_folder)
 
     async def _tell(self, executor: Executor) -> None:
         while True:

@@ -77,7 +77,7 @@ class TracedSink:
                 self._rejected.append((item.place.ended, item.place.id))
         elif isinstance(item, Row) and (id := id_of(item.place)) is not None:
             rejects = self._told.rejects
-            if rejects and rejects[0].row is item.values:
+            if rejects and rejects[0].place == item.place and rejects[0].row == item.values:
                 self._fail(id, rejects.popleft())
             else:
                 self._trace.written.setdefault(self._of(item), array("q")).append(id)

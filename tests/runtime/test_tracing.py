@@ -152,7 +152,14 @@ sink figures = parts | report(rows: count(), ids: collect(.id), path: "out/repor
 extern pipe mine(rows: flow[{ id: int }]) -> { id: int, twice: int }
   = python("mine.py:pipe")
 extern def loud(text: str) -> str = python("mine.py:loud")
+extern def kept(text: str) -> str = python("mine.py:kept", record: true)
 sink out = docs | set(text: loud(.text)) | keep(.id) | mine() | jsonl("out/a.jsonl")
+sink slow = docs
+  | dedup(kept(.text), by: exact())
+  | where(kept(.text) != " ")
+  | limit(4)
+  | set(kept: kept("{.id}"))
+  | dpo(prompt: .text, chosen: kept(.text), rejected: "a river", path: "out/{.id}.jsonl")
 """,
 }
 MINE = """
@@ -163,6 +170,9 @@ async def pipe(rows):
 
 def loud(text):
     return text.upper()
+
+def kept(text):
+    return text.lower()[:7]
 """
 
 
