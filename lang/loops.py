@@ -7,13 +7,28 @@ from typing import TYPE_CHECKING
 from dpipe.lang import graph, syntax
 from dpipe.lang.calls import bind
 from dpipe.lang.env import Env
-from dpipe.lang.names import not_a_choice
+from dpipe.lang.names import Decl, not_a_choice
 from dpipe.lang.rows import NOWHERE, RowAt, Rows
 from dpipe.lang.stages import LOOP
-from dpipe.lang.types import BOOL, INT, OPEN_ROW, Record, fits, quote, show_found, show_short
+from dpipe.lang.types import (
+    BOOL,
+    INT,
+    OPEN_ROW,
+    Flow,
+    Int,
+    Record,
+    fits,
+    quote,
+    show_found,
+    show_short,
+)
 
 if TYPE_CHECKING:
     from dpipe.lang.flows import Flows
+
+
+TIMES = Int(0, 1000)
+"""Rounds of a loop; each is a copy of its body."""
 
 
 class Loops:
@@ -33,22 +48,29 @@ class Loops:
                 return lost
         body = bound.known["pipe"].value
         callee = body.callee if isinstance(body, syntax.Call) else body
-        pipe = self.flows.pipes.named(callee, env.file)
+        own = self.flows.pipes.named(callee, env.file)
+        pipe = own or self.flows.foreign.named(callee, env.file)
         if pipe is None:
             if not isinstance(body, syntax.BadExpr) and not self._broken(callee, env):
                 help = "write `loop(my_pipe(…), times: 2)`"
                 self.bag.add("E0515", body.span, "`loop` needs a pipe", help=help)
             return lost
-        row = self.flows.pipes.taken(pipe, rows.row).having("round", INT)
+        row = self._taken(pipe, rows.row).having("round", INT)
         entry = self.flows.add(graph.EntryNode(flow, row, self.flows.place(callee.span)))
-        inner = self.flows.pipes.use(pipe, body, Rows(entry, row), env, flow)
-        times = self.expressions.constant(bound.known["times"].value, env, INT, "`times:`")
+        use = self.flows.pipes.use if own else self.flows.foreign.use
+        inner = use(pipe, body, Rows(entry, row), env, flow)
+        times = self.expressions.constant(bound.known["times"].value, env, TIMES, "`times:`")
         until = None
         if "until" in bound.known:
             seen = Env(env.file, row=row, frame=env.frame)
             until = self.expressions.expect(bound.known["until"].value, seen, BOOL, "`until:`").expr
         keep = self._keep(bound.known.get("keep"))
         if inner.node == NOWHERE or not self._returns(body, inner.row, row):
+            return Rows(NOWHERE, row)
+        if entry not in graph.needed(self.flows.nodes, inner.node):
+            message = "the pipe of a loop makes nothing of the rows that it is given"
+            help = "begin what it gives with its first parameter, as `rows | …`"
+            self.bag.add("E0511", body.span, message, help=help)
             return Rows(NOWHERE, row)
         self.flows.rows.append(RowAt(call.span, flow, "loop", row))
         if rows.node == NOWHERE:
@@ -59,6 +81,16 @@ class Loops:
         )
         self.flows.calls[len(self.flows.nodes)] = call
         return Rows(self.flows.add(loop), row)
+
+    def _taken(self, pipe: Decl, row: Record) -> Record:
+        """The row with the types that the pipe declares for what it reads."""
+        item = pipe.item
+        assert isinstance(item, syntax.PipeItem | syntax.ExternItem)
+        of = self.expressions.types.of(pipe.file, item.params[0].type) if item.params else None
+        if isinstance(of, Flow) and isinstance(of.row, Record):
+            for field in of.row.fields:
+                row = row.having(field.name, field.type, field.description)
+        return row
 
     def _broken(self, callee: syntax.Expr, env: Env) -> bool:
         """Whether the name is of a declaration that did not parse."""

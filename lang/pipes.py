@@ -199,15 +199,6 @@ class Pipes:
         frame.flows[param.name.text] = Rows(rows.node, row)
         return True
 
-    def taken(self, decl: Decl, row: Record) -> Record:
-        """The row with the types that the pipe declares for what it reads."""
-        item = self._item(decl)
-        of = self._type(decl, item.params[0]) if item.params else None
-        if isinstance(of, Flow) and isinstance(of.row, Record):
-            for field in of.row.fields:
-                row = row.having(field.name, field.type, field.description)
-        return row
-
     def _unfit(self, decl: Decl, call: syntax.Call, name: str, of: Type, why: str) -> None:
         self.bag.add(
             "E0514",

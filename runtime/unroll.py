@@ -123,10 +123,6 @@ class _Unrolling:
 
     def _body(self, loop: LoopNode) -> Iterator[int]:
         """The nodes that each round has of its own, in the order of the program."""
-        if loop.entry not in self.hangs_on[loop.exit]:
-            raise UsageError(
-                f"{loop.place}: the pipe of a loop makes nothing of the rows that it is given"
-            )
         return (n for n in range(loop.exit) if loop.entry in self.hangs_on[n])
 
     def _add(self, node: Node) -> int:

@@ -333,16 +333,26 @@ def test_chance_is_new_in_each_round(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("times", "shown"), [("0 - 1", "not -1"), ("1_001", "not 1001"), ("1 % 0", "no value")]
+    ("times", "shown"), [("0 - 1", "not -1"), ("1_000 + 1", "not 1001"), ("1 % 0", "no value")]
 )
 def test_a_number_of_rounds_that_cannot_be_is_told(folder: Folder, times: str, shown: str) -> None:
     with pytest.raises(UsageError, match=shown):
         folder.run(looped("rows", f"times: {times}"))
 
 
-def test_a_pipe_that_makes_nothing_of_its_rows_is_refused(folder: Folder) -> None:
-    with pytest.raises(UsageError, match="makes nothing of the rows"):
-        folder.run(looped("xs | set(round: 0)", "times: 2"))
+def test_python_goes_round_with_its_rows(folder: Folder) -> None:
+    folder.write(
+        "more.py",
+        "async def doubled(rows, by):\n    async for row in rows:\n"
+        '        if row["n"] != 3:\n            yield {**row, "n": by * row["n"]}\n',
+    )
+    pipe = 'extern pipe q(rows: flow[{ n: int }], by: int) = python("more.py:doubled")'
+    program = (
+        f"{HEAD}\n{pipe}\n"
+        'sink o = xs | loop(q(by: 2), times: 3, until: .n > 9) | jsonl("out/o.jsonl")\n'
+    )
+    folder.run(program, allow_python=True)
+    assert came_out(folder) == [(0, 3), (8, 3), (16, 3), (16, 2), (10, 1)]
 
 
 # -- unrolling -----------------------------------------------------------------------------------
