@@ -139,7 +139,7 @@ def main() -> None:
             ("check in process, 60 lines", in_process(60), None),
             ("check in process, 500 lines", in_process(500), None),
             ("check in process, 2,000 lines", in_process(2000), 300),
-            ("500 lines, one word in the middle", edited(500, "passage", "passing", 0.5), 10),
+            ("500 lines, one word in the middle", edited(500, "Write", "Wrote", 0.5), 10),
             ("500 lines, one letter at the top", edited(500, "sense", "senses", 0), 10),
             ("500 lines, a stage being typed", edited(500, "dedup(.question,", "dedup(.", 0.5), 10),
         ):
