@@ -209,8 +209,9 @@ def of_check(checked: Checked) -> Iterator[str]:
         else amounts.count(checked.attempts, "attempt")
     )
     if checked.kept_as:
-        lost = amounts.count(len(checked.damaged), "damaged entry").replace("entrys", "entries")
-        yield f"kept {whole} and left out {lost} of those that could be told"
+        lost = len(checked.damaged)
+        were = "entry was" if lost == 1 else "entries were"
+        yield f"kept {whole}; {lost} damaged {were} left out"
         yield f"the damaged file is {escape(checked.kept_as)}; remove it when nothing is missing"
         return
     if checked.is_whole:

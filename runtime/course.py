@@ -39,6 +39,7 @@ from dpipe.runtime.plan import ancestors
 from dpipe.runtime.record import list_runs
 from dpipe.runtime.result import EXIT_CODES, OutputFile, RunResult
 from dpipe.runtime.sinks.files import PARTIAL, partial_of
+from dpipe.runtime.standing import Standing
 from dpipe.runtime.values import Reject
 from dpipe.runtime.writing import Writing
 
@@ -191,8 +192,9 @@ class Course(Struct, frozen=True):
                 if path and path.fields and path.might_write(real_place(file))
             ]
             lost = partial(self._has_lost, sinks[writing.label])
+            standing = Standing(self.frame.project, previous, lost)
             rejects = self.inputs.rejects[writing.label]
-            writing.open(path, rejects, previous, within, taken, lost, self.frame.project)
+            writing.open(path, rejects, previous, within, taken, standing)
 
     def _has_lost(self, sink: int) -> bool:
         """Whether rows on their way to a sink failed."""

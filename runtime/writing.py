@@ -16,7 +16,6 @@ from dpipe.runtime.ledger import Tally
 from dpipe.runtime.metrics.base import Metric
 from dpipe.runtime.places import SinkPath, folder_of
 from dpipe.runtime.python import load
-from dpipe.runtime.record import Project
 from dpipe.runtime.sinks.base import ManyWriter, Writer
 from dpipe.runtime.sinks.files import Output, PartialFile, PartialFolder
 from dpipe.runtime.sinks.rejects import Rejects
@@ -78,17 +77,15 @@ class Writing:
         previous: list[Path],
         within: Path | None,
         taken: set[Path],
-        has_lost: Callable[[], bool] = lambda: False,
-        project: Project | None = None,
+        standing: Standing | None = None,
     ) -> None:
         """Begin the files; ``previous`` are those of the sink's earlier run.
 
         All must lie below ``within``, links followed, and none among the ``taken``, to which they
-        are added. Without a path the rows go to the standard output. Where a run of the
-        ``project`` ``has_lost`` rows to failures, it may have too few to replace what stands.
+        are added. Without a path the rows go to the standard output. What is ``standing`` there
+        may be worth more than the files.
         """
-        if project is not None:
-            self._standing = Standing(project, previous, has_lost)
+        self._standing = standing
         if path is None:
             self._output = Stream(self._writer)
         else:

@@ -17,7 +17,6 @@ from dpipe.runtime.cache.held import opened
 from dpipe.runtime.cache.reports import BadLine, Exported, Imported
 from dpipe.runtime.database import Database, damaged
 from dpipe.runtime.errors import UsageError
-from dpipe.runtime.journal import Journal
 from dpipe.runtime.locks import hold_journal
 from dpipe.runtime.places import state_in
 from dpipe.runtime.record import Project, cannot_write
@@ -124,10 +123,8 @@ def import_from(project: Project, path: Path) -> Imported:
         with path.open("rb") as file:
             _head(path, file)
             project.prepare()
-            with hold_journal(project.locks):
-                Journal.open(project.journal, program="").close()
-                with opened(project) as database:
-                    return _Import(project, path, database).run(file)
+            with hold_journal(project.locks), opened(project, make=True) as database:
+                return _Import(project, path, database).run(file)
     except OSError as error:
         raise UsageError(f"`{path}` cannot be read: {error.strerror}") from None
 

@@ -13,9 +13,13 @@ from dpipe.runtime.record import Project
 
 
 @contextmanager
-def opened(project: Project) -> Iterator[Database]:
-    """The journal, beside whatever runs use it; raises ``UsageError`` where there is none."""
-    refuse_missing(project)
+def opened(project: Project, *, make: bool = False) -> Iterator[Database]:
+    """The journal, beside whatever runs use it; raises ``UsageError`` where there is none.
+
+    With ``make`` there is one then.
+    """
+    if not make:
+        refuse_missing(project)
     with closing(Database(project.journal)) as database:
         stored.prepare(database)
         yield database
