@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from types import ModuleType
 
 import pytest
@@ -99,6 +100,18 @@ def test_the_tutorial_comes_to_a_judged_split_dataset_with_a_test() -> None:
     assert any('import "./models.dpipe"' in shown.text for shown in TUTORIAL)
 
 
+def test_what_check_says_in_the_readme_is_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [console] = re.findall(r"^  ```console\n(.*?)^  ```$", text, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    program = next(programs(ROOT / "README.md")).text.replace("len(.answer)", "len(.answr)")
+    Path("qa.dpipe").write_text(program)
+    main(["check", "qa.dpipe"])
+    assert f"$ dpipe check qa.dpipe\n{capsys.readouterr().out}" == dedent(console)
+
+
 def test_what_check_says_in_the_tutorial_is_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,7 +168,27 @@ def test_the_output_in_the_tutorial_is_that_of_its_judged_program(
     assert timeless(shown) == timeless(console)
 
 
+def test_what_the_how_to_says_of_rows_is_what_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = list(blocks(ROOT / "docs/how-to/why-a-row.md"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    for name, language in (("cities.dpipe", "dpipe"), ("cities.jsonl", "json")):
+        Path(name).write_text(next(each.text for each in page if each.language == language))
+    assert main(["run", "cities.dpipe", "--progress", "none"]) == 0
+    shown = [each.text for each in page if each.language == "console"]
+    assert len(shown) == 2
+    for console in shown:
+        command = console.partition("\n")[0]
+        capsys.readouterr()
+        assert main(command.removeprefix("$ dpipe ").split()) == 0
+        assert timeless(f"{command}\n{capsys.readouterr().out}") == timeless(console)
+
+
 def timeless(text: str) -> str:
+    text = re.sub(r"\d{8}-\d{6}-\w{4}", "ID", text)
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", text)
     return re.sub(r"in \d.*s$", "in a moment", text, flags=re.MULTILINE)
 
 
