@@ -35,6 +35,7 @@ NURSERIES = {
 STARTS_TRIO = {
     "api/running.py",
     "api/beside.py",
+    "api/testing.py",
     "api/explaining.py",
     "runtime/run.py",
     "runtime/testing.py",

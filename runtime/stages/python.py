@@ -6,7 +6,7 @@ against the declared row. Rows that it makes are told apart by their ordinal; re
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -37,19 +37,23 @@ class PythonPipe:
     async def run(
         self, rows: AsyncIterator[Batch], out: Outlet, others: Mapping[str, AsyncIterator[Batch]]
     ) -> None:
-        given = self._pipe(self._values(rows), **self._options)
-        if not hasattr(given, "__anext__"):
-            message = f"{self._label}: its Python gives {type(given).__name__}, not rows"
-            raise UsageError(message, hint="write it as `async def` with `yield`")
-        count = 0
-        async with aclosing(given):  # type: ignore[type-var]
-            async for values in given:
-                await self._hand_on_passing(out)
-                await out.put([self._row(values, count)])
-                count += 1
+        async with aclosing(self._values(rows)) as values:
+            given = self._pipe(values, **self._options)
+            if not hasattr(given, "__anext__"):
+                message = f"{self._label}: its Python gives {type(given).__name__}, not rows"
+                raise UsageError(message, hint="write it as `async def` with `yield`")
+            async with aclosing(given):  # type: ignore[type-var]
+                await self._hand_on(given, out)
         await self._hand_on_passing(out)
 
-    async def _values(self, rows: AsyncIterator[Batch]) -> AsyncIterator[Values]:
+    async def _hand_on(self, given: AsyncIterator[Values], out: Outlet) -> None:
+        count = 0
+        async for values in given:
+            await self._hand_on_passing(out)
+            await out.put([self._row(values, count)])
+            count += 1
+
+    async def _values(self, rows: AsyncIterator[Batch]) -> AsyncGenerator[Values]:
         async for batch in rows:
             for item in batch:
                 if not isinstance(item, Row):
