@@ -32,6 +32,7 @@ def record_lines(told: Explanation, width: int, *, full: bool) -> Iterator[str]:
         yield from pieces.ending(told.ending)
     else:
         yield from pieces.written(told)
+    yield from pieces.spent(told.steps)
 
 
 def fate_lines(told: Fate, width: int, *, full: bool) -> Iterator[str]:

@@ -121,6 +121,19 @@ class Pieces:
         if told.written is not None:
             yield from self._text(_json(told.written), "    ")
 
+    def spent(self, steps: Iterable[Step]) -> Iterator[str]:
+        """What was asked for all of it, and what that took."""
+        questions = [question for step in steps for question in step.questions]
+        calls = [call for question in questions for call in _calls(question.answer)]
+        if calls:
+            tokens = amounts.tokens(
+                sum(call.input_tokens for call in calls), sum(call.output_tokens for call in calls)
+            )
+            costs = [call.cost for call in calls if call.cost is not None]
+            cost = f", {amounts.money(sum(costs))}" if costs else ""
+            told = f"{amounts.count(len(calls), 'answer')} behind it, {tokens}{cost}"
+            yield f"    {click.style(told, dim=True)}"
+
     def ending(self, end: Ending) -> Iterator[str]:
         """Where a row's way ended."""
         if end.file is not None:
@@ -193,7 +206,8 @@ class Pieces:
         who = click.style(console.escape(answer.who), bold=True)
         what = _json(answer.value) if answer.outcome == "ok" else answer.outcome.replace("_", " ")
         if answer.message:
-            what = f"{what}: {answer.message}"
+            ok = answer.outcome == "ok"
+            what = f"{answer.message}: {what}" if ok else f"{what}: {answer.message}"
         rule = f" {self._dimmed(f'({answer.rule})')}" if answer.rule else ""
         yield f"{who}{rule}"
         lines = chain(
@@ -266,6 +280,13 @@ def _content(message: Message) -> str:
         return message.content
     parts = (getattr(part, "text", None) for part in message.content)
     return "\n".join("[a picture]" if part is None else part for part in parts)
+
+
+def _calls(answer: Answer) -> Iterator[Attempt]:
+    """All calls behind an answer."""
+    yield from answer.attempts
+    for member in answer.answers:
+        yield from _calls(member)
 
 
 def _facts(attempt: Attempt) -> Iterator[str]:

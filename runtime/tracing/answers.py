@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from msgspec.structs import replace
+
 from dpipe.lang.graph import One
 from dpipe.runtime.answerers import (
     All,
@@ -67,8 +69,17 @@ def answer_of(topology: Topology, said: Said, attempts: Attempts, turn: int = 0)
         options = dict(topology.seat.options)
         return Answer(topology.seat.model, *told, options=options, attempts=attempts(heard))
     members = (answer_of(each, said, attempts, at) for each, at in _members(topology, turn))
-    answers = tuple(member for member in members if member is not None)
-    return Answer(type(topology).__name__.lower(), *told, rule=_rule(topology), answers=answers)
+    answers = [member for member in members if member is not None]
+    if isinstance(topology, Cascade):
+        answers[:-1] = map(_passed_over, answers[:-1])
+    return Answer(
+        type(topology).__name__.lower(), *told, rule=_rule(topology), answers=tuple(answers)
+    )
+
+
+def _passed_over(answer: Answer) -> Answer:
+    """The answer of a member of a cascade behind which another was asked."""
+    return replace(answer, message="not accepted") if answer.outcome == "ok" else answer
 
 
 def _result(topology: Topology, said: Said, turn: int) -> Result:

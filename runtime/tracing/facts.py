@@ -48,7 +48,8 @@ class Answer(Struct, frozen=True):
     """What a model, or all of a panel, answered.
 
     ``who`` is the model's name or the kind of panel (all, poll, vote, cascade, fallback), ``rule``
-    how a panel decides. ``outcome`` is ``ok``, ``out-voted``, or how it failed, with ``message``.
+    how a panel decides. ``outcome`` is ``ok``, ``out-voted``, or how it failed; ``message`` says
+    why, or that a cascade did not accept it.
     A panel has ``answers``, in the order in which they were asked for; a model has ``attempts``.
     """
 

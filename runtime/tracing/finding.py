@@ -52,18 +52,14 @@ class _Outputs:
         self._run = run
 
     def __contains__(self, place: Path) -> bool:
-        if place.name.endswith(PARTIAL):
-            return not self._is_complete and self._was_to_write(
-                place.with_name(place.name.removesuffix(PARTIAL))
-            )
-        return self._is_complete and self._has_written(place)
-
-    @property
-    def _is_complete(self) -> bool:
-        return self._run.result is not None and self._run.result.status in ("done", "rows lost")
+        if not place.name.endswith(PARTIAL):
+            return self._has_written(place)
+        place = place.with_name(place.name.removesuffix(PARTIAL))
+        return not self._has_written(place) and self._was_to_write(place)
 
     def _has_written(self, place: Path) -> bool:
-        assert self._run.result is not None
+        if self._run.result is None:
+            return False
         names = (*self._run.result.sinks, *self._run.result.rejects)
         files = {real_place(self._absolute(name)) for name in names}
         return not files.isdisjoint([place, *place.parents])
