@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from dpipe.runtime.endpoints import Endpoints
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.events import (
     Listener,
+    NodeCount,
     Observers,
     Progress,
     RowRejected,
@@ -46,7 +47,14 @@ from dpipe.runtime.writing import Writing
 PROGRESS = 0.25
 """Seconds between two looks at where the run stands."""
 
+_PASSING = ("failed:error", "failed:unavailable")
+
 GO_ON = "what was answered is kept: run it again to go on, nothing is paid twice"
+
+
+def _missed(nodes: Iterable[NodeCount]) -> bool:
+    """Whether rows were lost to what may pass, so that answers about them went unused."""
+    return any(node.reasons.get(reason) for node in nodes for reason in _PASSING)
 
 
 class Watch:
@@ -134,7 +142,7 @@ class Course(Struct, frozen=True):
         finally:
             for writing in self._writings():
                 writing.abandon()
-        self.journal.end_run()
+        self.journal.end_run(whole=not _missed(executor.counts()))
         return self._ended(executor)
 
     async def _through(self, executor: Executor, signals: bool, canary: int) -> None:

@@ -16,6 +16,7 @@ LOG_PAGES = 16_000
 CACHE_KIB = 16_000
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_NO_PLACE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -138,7 +139,8 @@ class Database:
                 f"the disk is full: `{self.path}` cannot be written",
                 hint="make room and run again; what was recorded is kept",
             )
-        return UsageError(f"`{self.path}` cannot be read or written: {error}")
+        hint = "its folder has to be there, and writable" if code in _NO_PLACE else None
+        return UsageError(f"`{self.path}` cannot be read or written: {error}", hint=hint)
 
 
 def damaged(path: Path, why: str) -> Damaged:

@@ -321,7 +321,7 @@ class Journal:
     def end_run(self, *, whole: bool = True) -> None:
         """End this run and, with it, every earlier one of this program that was cut off.
 
-        ``whole`` where every row went through: it then has used all that its outputs are made of.
+        ``whole`` where every row came to its end: it then has used all that its outputs need.
         """
         query = "UPDATE runs SET ended = ? WHERE program = ? AND number <= ? AND ended IS NULL"
         with self._lock, self._writer.transaction():

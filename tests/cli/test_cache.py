@@ -205,6 +205,18 @@ def test_a_run_that_was_stopped_takes_nothing_from_what_was_used(
     assert told(dpipe, "prune", "--unused")["answers"] == 0
 
 
+def test_a_run_that_lost_rows_to_passing_trouble_takes_nothing_either(
+    dpipe: Dpipe, project: Project
+) -> None:
+    rows(project.root, 4, first=10)
+    asked(dpipe)
+    rows(project.root, 4, first=14)
+    assert dpipe("run", "p.dpipe", "--replay").code == 1
+    assert told(dpipe, "prune", "--unused")["answers"] == 0
+    asked(dpipe)
+    assert told(dpipe, "prune", "--unused")["answers"] == 4
+
+
 def test_a_program_that_is_gone_uses_nothing(dpipe: Dpipe, project: Project) -> None:
     asked(dpipe)
     (project.root / "p.dpipe").unlink()
