@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -60,7 +61,7 @@ def programs(page: Path) -> Iterator[Shown]:
     """The programs of a page; a block that does not begin one goes on with the one before it."""
     program, files = "", {}
     for block in blocks(page):
-        if block.language == "dpipe" and block.name:
+        if block.language in ("dpipe", "python") and block.name:
             files[block.name] = block.text
         elif block.language == "dpipe":
             begins = block.text.startswith("dpipe 1")
@@ -184,6 +185,26 @@ def test_what_the_how_to_says_of_rows_is_what_is_told(
         capsys.readouterr()
         assert main(command.removeprefix("$ dpipe ").split()) == 0
         assert timeless(f"{command}\n{capsys.readouterr().out}") == timeless(console)
+
+
+def test_the_python_of_the_how_to_runs_and_its_tests_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ROOT / "docs/how-to/python-of-your-own.md"
+    [shown] = programs(page)
+    file = shown.write(tmp_path, "poem.dpipe")
+    (tmp_path / "poem.txt").write_text("roses are red\n\nviolets are blue\n")
+    result = dpipe.run(file, progress="none", allow_python=True)
+    assert result.exit_code == 0
+    assert (tmp_path / "out/found.txt").read_text() == "roses are red\nviolets are blue\n"
+    assert "violets" in (tmp_path / "out/figures.json").read_text()
+
+    files = {block.name: block.text for block in blocks(page)}
+    tools = module_of(files["tools.py"])
+    monkeypatch.setitem(sys.modules, "tools", tools)
+    tests = vars(module_of(files["test_tools.py"]))
+    for name in [each for each in tests if each.startswith("test_")]:
+        tests[name](*[tmp_path] * tests[name].__code__.co_argcount)
 
 
 def timeless(text: str) -> str:
