@@ -237,7 +237,14 @@ class BoundStage:
         label = f"`{param.name}`" if param.positional else f"`{param.name}:`"
         methods = [f"`{param.name}: {_example(method)}`" for method in param.methods]
         help = f"add {either(methods)}" if methods else None
+        if param.kind == "keys" and (bare := self._bare_fields()):
+            help = f"write `{param.name}: .{bare[0].text}`"
         self.bag.add("E0507", self.call.callee.span, f"`{name}` needs {label}{doc}", help=help)
+
+    def _bare_fields(self) -> list[syntax.FieldRef]:
+        """Fields among the arguments without a label."""
+        values = [arg.value for arg in self.call.args if arg.label is None]
+        return [value for value in values if isinstance(value, syntax.FieldRef)]
 
     def _choice(self, param: Param, arg: syntax.Arg) -> None:
         shown = [f'"{choice}"' for choice in param.choices]
@@ -319,7 +326,9 @@ class BoundStage:
 
     def _take_rest(self, param: Param) -> None:
         if param.kind == "figures":
-            figures, types = figures_of(self.expressions, self.bound.rest, self.env)
+            keys = () if self.has("by") else tuple(self._bare_fields())  # told as what they are
+            rest = [arg for arg in self.bound.rest if arg.value not in keys]
+            figures, types = figures_of(self.expressions, rest, self.env)
             self.args[param.name] = graph.Figures(figures)
             self._labelled[param.name] = types
             return

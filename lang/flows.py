@@ -371,6 +371,8 @@ class Flows:
             written = syntax.Name(text=name, span=callee.span)
             candidates = [near] if near else [*STAGES]
             way_out = f"write `{near}`" if near else f"the stages are {', '.join(STAGES)}"
+            if name == "rename":
+                way_out = "write `set(new: .old)` and `drop(.old)`"
             self.names.unknown("E0513", written, f"no stage `{name}`", candidates, way_out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from dpipe.lang import graph, syntax
@@ -38,6 +39,9 @@ from dpipe.lang.types import (
 
 if TYPE_CHECKING:
     from dpipe.lang.expressions import Expressions
+
+
+_PATH = re.compile(r"\.?\w+(\.\w+)*")
 
 
 class Operators:
@@ -141,7 +145,7 @@ class Operators:
             return Typed(expr, UNKNOWN, node.span)
         type = _sum_type(node.op, left.type, right.type)
         if type is None:
-            help = 'put values into a text with braces: `"{.a} and {.b}"`'
+            help = f"put values into a text with braces: `{self._template(node)}`"
             mixed = isinstance(left.type, Str | Enum) != isinstance(right.type, Str | Enum)
             self.bag.add(
                 "E0303",
@@ -151,6 +155,24 @@ class Operators:
             )
             return Typed(expr, UNKNOWN, node.span)
         return Typed(expr, type, node.span)
+
+    def _template(self, node: syntax.Binary) -> str:
+        """A sum of texts and fields as the one text that it should be."""
+        parts: list[str] = []
+        left: syntax.Expr = node
+        while isinstance(left, syntax.Binary) and left.op == "+":
+            parts.insert(0, self._part(left.right))
+            left = left.left
+        text = "".join([self._part(left), *parts])
+        plain = len(text) <= 60 and "?" not in text
+        return f'"{text}"' if plain else '"{.a} and {.b}"'
+
+    def _part(self, node: syntax.Expr) -> str:
+        """What a text holds of an operand; "?" where it cannot stand in one."""
+        written = self.expressions.text(node.span)
+        if isinstance(node, syntax.StringExpr):
+            return written[1:-1]
+        return f"{{{written}}}" if _PATH.fullmatch(written) else "?"
 
     def _operand(self, side: Typed, node: syntax.Binary) -> bool:
         if may_be_null(side.type):
