@@ -398,7 +398,7 @@ def test_without_one_of_its_answers_a_row_fails(tmp_path: Path) -> None:
 
 # -- nothing deadlocks ---------------------------------------------------------------------------
 
-leaves = st.sampled_from([One("a"), One("b"), One("c")])
+leaves = st.sampled_from([One("a"), One("b"), One("c"), One("d")])
 
 
 def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -434,7 +434,7 @@ topologies = st.recursive(leaves, _nested, max_leaves=6).flatmap(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(topologies, st.integers(1, 2), st.booleans())
 def test_no_nesting_deadlocks_at_any_concurrency(
@@ -444,9 +444,10 @@ def test_no_nesting_deadlocks_at_any_concurrency(
         FakeModel("a"),
         FakeModel("b", lambda text: said("")),
         FakeModel("c", lambda text: RejectedRequest("no", status=400)),
+        FakeModel("d", lambda text: Unavailable("busy", kind="server")),
     ]
     lab = Lab(tmp_path_factory.mktemp("j"), *models, concurrency=concurrency)
-    lab.sampling = {name: {"temperature": 0} for name in "abc"} if greedy else {}
+    lab.sampling = {name: {"temperature": 0} for name in "abcd"} if greedy else {}
     out = lab.run(rows("t", "u", "t", "t"), using)
     assert len(out.items) + lab.tally.reasons["outvoted"] == 4
     assert max(model.most_in_flight for model in models) <= concurrency
