@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dpipe.lang import loanwords
+from dpipe.lang import loanwords, nested
 from dpipe.lang.automaton import END
 from dpipe.lang.diagnostics import Diagnostic, Edit, Fix
 from dpipe.lang.failure import Failure, Repair
@@ -467,6 +467,8 @@ _HABITS = {
     "KEY": (_python_lambda, _slice, _label_for_name),
     "NULL": (_null_type,),
     "LSQB": (_generic_type,),
+    "VBAR": (nested.nested_flow, loanwords.bar),
+    "LPAR": (nested.bracketed_flow,),
     END: (_untyped,),
     **dict.fromkeys(COMPARISONS, (_chain,)),
 }

@@ -21,6 +21,7 @@ _CALLED = {
     "like": "matches",
 }
 """Operators of other languages that are functions here."""
+_OPERANDS = frozenset(("FIELD", "NOT", "LPAR", "TRUE", "FALSE"))
 
 
 def word_operator(failure: Failure) -> Iterator[Repair]:
@@ -43,6 +44,16 @@ def word_operator(failure: Failure) -> Iterator[Repair]:
     )
     message = f"`{failure.token.text}` is not an operator; write `{short(write)}`"
     yield repaired(failure, begin, stop, tokens, "E0103", (at, at), message, write=write)
+
+
+def bar(failure: Failure) -> Iterator[Repair]:
+    """`.a == 1 | .b == 2`, where no stage can begin"""
+    at = failure.at
+    if "OR" not in failure.accepted or failure.kind(1) not in _OPERANDS or failure.starts_line(at):
+        return
+    message = "`|` is not an operator; write `or`"
+    word = (made(failure, "OR", "or", at),)
+    yield repaired(failure, at, at + 1, word, "E0103", (at, at), message, write="or")
 
 
 def between(failure: Failure) -> Iterator[Repair]:

@@ -6,7 +6,10 @@ from dpipe.lang.automaton import END
 from dpipe.lang.diagnostics import Diagnostic, Edit, Fix, Label
 from dpipe.lang.failure import Failure
 from dpipe.lang.phrases import SPELLING, expectation, shown
+from dpipe.lang.repairs import COMPARISONS
 from dpipe.lang.scan import CLOSERS, OPENERS
+
+_BINARY = COMPARISONS | {"PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "AND", "OR", "COALESCE"}
 
 
 def missing(failure: Failure, index: int, kinds: tuple[str, ...]) -> Diagnostic:
@@ -141,6 +144,10 @@ def unexpected(failure: Failure, index: int | None = None) -> Diagnostic:
     if _unmatched(failure, at):
         fix = Fix("remove it", (Edit(failure.span(at), ""),))
         return Diagnostic("E0111", f"unmatched {shown(token)}", failure.span(at), fixes=(fix,))
+    before = failure.tokens[at - 1] if at else token
+    if token.type in CLOSERS and before.type in _BINARY and expected == "an expression":
+        message = f"{shown(before)} has no value behind it"
+        return Diagnostic("E0113", message, failure.span(at - 1))
     wanted = f"; expected {expected}" if expected else ""
     code = "E0108" if token.type == "COLON" else "E0113"
     return Diagnostic(code, f"unexpected {shown(token)}{wanted}", failure.span(at))
