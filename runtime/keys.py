@@ -34,12 +34,12 @@ def options_meant(options: Mapping[str, Any]) -> bytes:
 
 def request_key(scope: str, options: bytes, question: bytes) -> bytes:
     """The key of a question to a model; the options as ``options_meant`` gives them."""
-    return key_of("request", scope, options, question)
+    return digest(_asked_of(scope, options) + framed(question))
 
 
 def draw_key(request: bytes, draw: tuple[int, ...]) -> bytes:
     """The key of one draw of a request; the empty draw is what equal requests share."""
-    return key_of("draw", request, ",".join(map(str, draw)))
+    return digest(_DRAW + framed(request) + _drawn(draw))
 
 
 def vector_key(scope: str, text: str) -> bytes:
@@ -53,6 +53,20 @@ def schema_digest(result: Type) -> bytes:
     if wants_text(result):
         return key_of("text")
     return key_of("schema", msgspec.json.encode(_plain(json_schema(result))))
+
+
+# What most keys have in common is framed once.
+_DRAW = framed("draw")
+
+
+@lru_cache(maxsize=256)
+def _asked_of(scope: str, options: bytes) -> bytes:
+    return framed("request", scope, options)
+
+
+@lru_cache(maxsize=1024)
+def _drawn(draw: tuple[int, ...]) -> bytes:
+    return framed(",".join(map(str, draw)))
 
 
 @lru_cache(maxsize=1024)

@@ -10,7 +10,7 @@ no look-ahead.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -99,7 +99,7 @@ class Ask:
         self._handing_on = False
         self._complete = False
         self._unwanted = False
-        self._equal: Counter[tuple[int, bytes]] = Counter()
+        self._equal: dict[int, dict[bytes, int]] = {}  # the last ordinals, by prompt and question
         self._change = Change()
 
     async def run(
@@ -179,9 +179,9 @@ class Ask:
         """Which of the stage's equal questions this is, in row order."""
         if not self._asked.drawn:
             return 0
-        kind = (prompt, question.key)
-        self._equal[kind] += 1
-        return self._equal[kind] - 1
+        equal = self._equal.setdefault(prompt, {})
+        ordinal = equal[question.key] = equal.get(question.key, -1) + 1
+        return ordinal
 
     @property
     def _window(self) -> int:
