@@ -85,19 +85,22 @@ def _tell(report: AnyReport, style: str, lines: Callable[[Any], Iterator[str]]) 
     short_help="Look after the answers that are kept: tell, prune, export, check.",
     invoke_without_command=True,
 )
+@_options
 @click.pass_context
-def command(ctx: click.Context) -> None:
+def command(ctx: click.Context, /, folder: Path, style: str) -> None:
     """Look after the journal, in which every reply of a model is kept.
 
     Without a command, `dpipe cache info`.
     """
+    given = {"folder": folder, "style": style}
+    ctx.default_map = dict.fromkeys(command.commands, given)
     if ctx.invoked_subcommand is None:
-        ctx.invoke(info)
+        ctx.invoke(info, **given)
 
 
 @command.command()
 @_options
-def info(folder: Path = Path(), style: str = "text") -> None:
+def info(folder: Path, style: str) -> None:
     """Tell how much is in the journal, of whom, and what it saved."""
     from dpipe.cli.cache_lines import of_info
     from dpipe.runtime.cache import inventory

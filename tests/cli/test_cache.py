@@ -99,6 +99,25 @@ def test_info_tells_how_much_of_whom_and_what_was_spent(dpipe: Dpipe, project: P
     assert "the programs' last runs used all of it" in text
 
 
+def test_its_options_may_stand_before_the_command_or_behind_it(
+    dpipe: Dpipe, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(dpipe)
+    monkeypatch.chdir("/")
+    where = ["--project", project.root / "p.dpipe"]
+    for args in (
+        ["list", *where, "--json"],
+        [*where, "--json", "list"],
+        [*where, "list", "--json"],
+    ):
+        assert len(json.loads(dpipe("cache", *args).out)["answers"]) == 3
+    assert json.loads(dpipe("cache", *where, "--json").out)["type"] == "info"
+    assert dpipe("cache", *where, "--json", "info", "--format", "text").out.startswith(
+        str(project.root)
+    )
+    assert dpipe("cache", *where).out.startswith(str(project.root))
+
+
 def test_answers_are_listed_the_newest_first_and_harm_no_terminal(
     dpipe: Dpipe, project: Project
 ) -> None:
