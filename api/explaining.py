@@ -24,7 +24,7 @@ from dpipe.runtime.run import RunOptions, frame_of
 from dpipe.runtime.settings import load_settings, option_name
 from dpipe.runtime.tracing.explaining import Past, explain_input, explain_record
 from dpipe.runtime.tracing.facts import Explanation, Fate
-from dpipe.runtime.tracing.finding import projects_above, writer_of
+from dpipe.runtime.tracing.finding import projects_near, writer_of
 from dpipe.runtime.tracing.replay import Heard
 
 SECRET = "***"
@@ -114,7 +114,7 @@ def _parsed(subject: str) -> _Meant:
 def _reader_of(meant: _Meant, run: str | None, settings: Mapping[str, Any], heard: Heard) -> Past:
     """The run that is named, or the last one that read a file; complete ones go before others."""
     troubles: list[UsageError] = []
-    for home in projects_above(meant.file.absolute()):
+    for home in projects_near(meant.file):
         if run is not None:
             return past_of(home, read_run(resolve_run(home, run)), settings, heard)
         for each in _candidates(home):

@@ -73,8 +73,9 @@ class Pieces:
         """Rows that are not told, by where they came from."""
         if not places:
             return
-        shown = ", ".join(places[:PLACES])
-        left = len(places) - PLACES
+        sources = list(dict.fromkeys(places))
+        shown = ", ".join(sources[:PLACES])
+        left = len(sources) - PLACES
         more = f" and {amounts.count(left)} more" if left > 0 else ""
         told = f"{amounts.count(len(places), 'more row')}, from {shown}{more}"
         for line in _pieces(console.escape(told), self._width - 4):
@@ -253,7 +254,8 @@ class Pieces:
             left = len(lines) - LINES
             lines = lines[:LINES]
         for number, line in enumerate(lines):
-            yield f"{head if number == 0 else ' ' * len(head)}{click.style(line, fg=fg)}"
+            start = head if number == 0 else " " * len(head)
+            yield f"{start}{click.style(line, fg=fg)}" if line else start.rstrip()
         if left:
             told = f"… {amounts.count(left, 'more line')}"
             yield f"{' ' * len(head)}{click.style(told, dim=True)}"

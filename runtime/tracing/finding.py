@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from dpipe.runtime.errors import UsageError
@@ -19,14 +18,14 @@ _PLACEHOLDER = re.compile(r"\\\{\\\.[^/]*?\\\}")
 def writer_of(file: Path) -> tuple[Project, Run]:
     """The last run that wrote a file, which may be a partial one; raises ``UsageError``."""
     place = real_place(file.absolute())
-    projects = list(projects_above(place))
+    projects = projects_near(place)
     for project in projects:
         for run in reversed(list_runs(project)):
             if run.record is not None and place in _Outputs(project, run):
                 return project, run
     if not projects:
         raise UsageError(
-            f"no run of dpipe wrote `{file}`: none is recorded in a folder above it",
+            f"no run of dpipe wrote `{file}`: none is recorded above it, or here",
             hint="name a file that a sink has written, in its place",
         )
     raise UsageError(
@@ -36,12 +35,11 @@ def writer_of(file: Path) -> tuple[Project, Run]:
     )
 
 
-def projects_above(place: Path) -> Iterator[Project]:
-    """The projects that a file may be of, the nearest first."""
-    for folder in place.parents:
-        project = Project(folder, folder / ".dpipe")
-        if project.runs.is_dir():
-            yield project
+def projects_near(file: Path) -> list[Project]:
+    """The projects that a file may be of: those above it, then those above where we are."""
+    folders = (*file.absolute().parents, Path.cwd(), *Path.cwd().parents)
+    found = (Project(folder, folder / ".dpipe") for folder in dict.fromkeys(folders))
+    return [project for project in found if project.runs.is_dir()]
 
 
 class _Outputs:

@@ -118,6 +118,20 @@ pipe better(rows: flow[{ text: str, tags: [str] }]) {
 sink out = docs | loop(better(), times: 3, until: len(.text) > 120) | jsonl("out/a.jsonl")
 sink all = docs | loop(better(), times: 2, keep: "all") | jsonl("out/all.jsonl")
 """,
+    "nested": """
+pipe inner(rows: flow[{ text: str }]) {
+  rows | set(text: .text + "a") | where(len(.text) < 50)
+}
+pipe outer(rows: flow[{ text: str }]) {
+  rows
+    | loop(inner(), times: 2, until: len(.text) > 38)
+    | dedup(.text, by: exact())
+}
+sink out = docs
+  | loop(outer(), times: 3, until: len(.text) < 3, keep: "all")
+  | limit(1, per: .id)
+  | jsonl("out/a.jsonl")
+""",
     "branches": """
 flow long = docs | where(len(.text) > 35)
 flow short = docs | where(len(.text) <= 35)
