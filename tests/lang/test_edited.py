@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from dpipe.lang import parse
 from dpipe.lang.compile import Compiled, compile_program
+from dpipe.lang.diagnostics import Bag
+from dpipe.lang.parse import parse_module, read_module
 from dpipe.lang.pieces import moved
 from dpipe.lang.scan import Token, scan, stretches
 from dpipe.lang.source import Source
@@ -146,3 +148,13 @@ def test_what_was_checked_before_stays_as_it_was() -> None:
     assert first.diagnostics[0].span == kept
     [piece] = first.pieces["main.dpipe"].values()
     assert moved(moved(piece.items, 7), -7) == piece.items != moved(piece.items, 7)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_place_of_a_tree_moves(name: str) -> None:
+    text = PROGRAMS[name]
+    _, pieces = read_module(Source("t", text), Bag(), {})
+    longer = Source("t", text.replace("dpipe 1\n", "dpipe 1\n# more\n", 1))
+    again, _ = read_module(longer, Bag(), pieces)
+    assert again == parse_module(longer, Bag())
+    assert longer.text != text
