@@ -55,9 +55,10 @@ def prepare(database: Database) -> None:
 
     Refuses a file of another kind or of a newer format.
     """
+    # The tables first: another program may make them now, and the rest together with them.
+    [(tables,)] = database.rows("SELECT count(*) FROM sqlite_schema")
     [(kind,)] = database.rows("PRAGMA application_id")
     version = _version(database)
-    [(tables,)] = database.rows("SELECT count(*) FROM sqlite_schema")
     if kind != APPLICATION and tables:
         raise UsageError(f"`{database.path}` is not a journal of dpipe", hint="move it away")
     if version > FORMAT:

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from array import array
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -22,10 +22,11 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dpipe.runtime.database import Database
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.journal import SYNC_SECONDS, Journal, Recorded
 from dpipe.runtime.models.protocol import Reply, Usage
-from dpipe.runtime.stored import FORMAT, pack, unpack
+from dpipe.runtime.stored import FORMAT, pack, prepare, unpack
 
 KEY, OTHER = b"k" * 16, b"o" * 16
 REPLY = Reply("an answer", usage=Usage(10, 20))
@@ -235,6 +236,25 @@ def test_programs_share_a_journal_from_its_first_moment(path: Path) -> None:
     with Journal.open(path, program="abc") as journal:
         assert all(journal.recall(key) for keys in told for key in keys)
         assert all(journal.ended(run) for run in (1, 2, 3))
+
+
+def test_a_journal_that_another_program_makes_meanwhile_is_none_of_a_stranger(path: Path) -> None:
+    class Slow(Database):
+        """Between its first look at the file and its second another program is there."""
+
+        looks = 0
+
+        def rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+            found = super().rows(query, values)
+            if "application_id" in query or "sqlite_schema" in query:
+                Slow.looks += 1
+                if Slow.looks == 1:
+                    Journal.open(path, program="other").close()
+            return found
+
+    with closing(Slow(path)) as database:
+        prepare(database)
+    assert stored_keys(path) == set()
 
 
 def test_another_program_sees_an_entry_at_once(path: Path) -> None:
