@@ -36,7 +36,8 @@ prompt tell(n: int) -> str { user: "Tell of {n}." }
 
 sink out = docs | ask(tell, using: gen, as: .x) | jsonl("out.jsonl")
 """
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/cache.schema.json").read_text())
+SCHEMAS = Path(__file__).parents[2] / "docs/schemas"
+SCHEMA = json.loads((SCHEMAS / "cache.schema.json").read_text())
 
 
 @pytest.fixture
@@ -300,6 +301,9 @@ def test_a_journal_comes_back_whole(dpipe: Dpipe, project: Project, other: Proje
     vectors = {os.urandom(16): bytes(range(64))[:32] for _ in range(3)}
     with_journal(project, lambda journal: trio.run(journal.record_vectors, vectors))
     told(dpipe, "export", "all.jsonl")
+    schema = json.loads((SCHEMAS / "journal-export.schema.json").read_text())
+    for line in Path("all.jsonl").read_text().splitlines():
+        jsonschema.validate(json.loads(line), schema)
     assert told(dpipe, "import", "all.jsonl", "--project", other.root)["vectors"] == 3
     for key, text in texts.items():
         [entry] = recalled(other, key)
