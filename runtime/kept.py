@@ -56,6 +56,7 @@ class Kept:
                 message=said,
                 reply=reply,
                 model=self._scope(function.target),
+                prompt=function.target.rpartition(":")[2],
             )
         finally:
             self._under_way.pop(key).set()

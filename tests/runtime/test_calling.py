@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -241,3 +243,34 @@ def test_a_function_that_ends_the_process_ends_its_row(folder: Folder) -> None:
     for text in (FOUND, FOUND.replace(", record: true", "")):
         assert folder.run(text, allow_python=True).exit_code == 1
         assert "failed in line 3: SystemExit: 5" in folder.read("out.rejects.jsonl")[0]["message"]
+
+
+KILLED = """
+import os, sqlite3
+
+def answered():
+    with sqlite3.connect(HERE / ".dpipe" / "journal.sqlite") as journal:
+        return journal.execute("SELECT count(*) FROM attempts").fetchone()[0]
+"""
+KILLS = """
+    if query == "c" and not (HERE / "again").exists():
+        (HERE / "again").touch()
+        while answered() < 2:
+            pass
+        os._exit(9)
+    if query == "none"
+"""
+
+
+def test_a_run_that_is_killed_keeps_what_was_answered(folder: Folder) -> None:
+    folder.write("tools.py", TOOLS.replace('\n    if query == "none"', KILLS.rstrip()) + KILLED)
+    text = SEARCH.replace("record: true", "record: true, concurrency: 2")
+    text = text.replace('{ w: "a" }])', '{ w: "c" }])')
+    text += 'sink out = words | set(found: search(.w)) | jsonl("out.jsonl")\n'
+    folder.write("main.dpipe", text)
+    command = "import sys; from dpipe.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    started = [sys.executable, "-c", command, "run", "main.dpipe", "--allow-python"]
+    assert subprocess.run(started, cwd=folder.root, capture_output=True).returncode == 9
+    assert calls(folder) == 3
+    assert [row["w"] for row in run(folder, text)] == ["a", "b", "c"]
+    assert calls(folder) == 4
