@@ -9,7 +9,18 @@ from msgspec.structs import replace
 
 from dpipe.lang import graph, syntax
 from dpipe.lang.source import Span
-from dpipe.lang.types import Enum, Field, Optional, Record, Type, required
+from dpipe.lang.types import (
+    Enum,
+    Field,
+    Optional,
+    Record,
+    Type,
+    fits,
+    may_be_null,
+    optional,
+    required,
+    widen,
+)
 
 Path = tuple[str, ...]
 """A place in a value: ``(".", "a", "b")`` is ``.a.b`` of the row, ``("v", "b")`` is ``v.b``."""
@@ -107,10 +118,9 @@ def facts_when(expr: graph.Expr, types: dict[Path, Type], truth: bool) -> Facts:
     match expr:
         case graph.Unary("not", operand):
             return facts_when(operand, types, not truth)
-        case graph.Binary("and", left, right) if truth:
-            return {**facts_when(left, types, True), **facts_when(right, types, True)}
-        case graph.Binary("or", left, right) if not truth:
-            return {**facts_when(left, types, False), **facts_when(right, types, False)}
+        case graph.Binary("and" | "or" as op, left, right):
+            one, two = facts_when(left, types, truth), facts_when(right, types, truth)
+            return _both(one, two) if truth == (op == "and") else _either(one, two)
         case graph.Binary("==" | "!=" as op, left, right):
             return _from_equality(left, right, types, truth == (op == "==")) or _from_equality(
                 right, left, types, truth == (op == "==")
@@ -119,6 +129,8 @@ def facts_when(expr: graph.Expr, types: dict[Path, Type], truth: bool) -> Facts:
             texts = [item.value for item in items if isinstance(item, graph.Const)]
             if len(texts) == len(items):
                 return _among(left, types, texts)
+        case graph.Binary("in", left, graph.ListOf(items)):
+            return _none_of(left, types, [x.value for x in items if isinstance(x, graph.Const)])
         case graph.Binary("in", left, _) if truth:
             return _present(left, types)
     return {}
@@ -133,12 +145,43 @@ def _from_equality(
         return {} if equal else _present(place, types)
     if equal:
         return _among(place, types, [other.value])
+    return _none_of(place, types, [other.value])
+
+
+def _both(one: Facts, two: Facts) -> Facts:
+    """What is known where both sides hold."""
+    facts = {**one, **two}
+    for path in one.keys() & two.keys():
+        facts[path] = _common(one[path], two[path])
+    return facts
+
+
+def _common(one: Type, two: Type) -> Type:
+    """What is both; of two enums that share nothing the second."""
+    left, right = required(one), required(two)
+    if isinstance(left, Enum) and isinstance(right, Enum):
+        values = tuple(value for value in left.values if value in right.values)
+        found: Type = Enum(values) if values else right
+    else:
+        found = left if fits(left, right) else right
+    return optional(found) if may_be_null(one) and may_be_null(two) else found
+
+
+def _either(one: Facts, two: Facts) -> Facts:
+    """What is known where one side holds, whichever."""
+    return {path: widen(one[path], two[path]) for path in one if path in two}
+
+
+def _none_of(place: graph.Expr, types: dict[Path, Type], values: Sequence[object]) -> Facts:
     path = path_of(place)
     known = types.get(path) if path else None
-    if path and isinstance(known, Enum) and isinstance(other.value, str):
-        left = tuple(value for value in known.values if value != other.value)
-        return {path: Enum(left)} if left else {}
-    return {}
+    inner = required(known) if known else None
+    if not path or not known or not isinstance(inner, Enum):
+        return {}
+    left = tuple(value for value in inner.values if value not in values)
+    if not left:
+        return {}
+    return {path: optional(Enum(left)) if may_be_null(known) else Enum(left)}
 
 
 def _present(place: graph.Expr, types: dict[Path, Type]) -> Facts:
