@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 import click
 
@@ -90,7 +91,7 @@ class Pieces:
             yield click.style(click.wrap_text(console.escape(note), self._width), fg="yellow")
 
     def cut(self, text: str) -> str:
-        return text if len(text) <= self._width else text[: self._width - 1] + "…"
+        return _short(text, self._width)
 
     # -- rows ------------------------------------------------------------------------------------
 
@@ -159,9 +160,8 @@ class Pieces:
     def _node(self, sign: str, label: str, what: str, at: str, fg: str | None = None) -> str:
         """``● pairs: ask  what            qa.dpipe:14``"""
         label, what, at = map(console.escape, (label, what, at))
-        room = self._width - len(label) - len(at) - 6
-        what = what if len(what) <= room else what[: max(room - 1, 0)] + "…"
-        gap = at and " " * max(1, self._width - 4 - len(label) - len(what) - len(at))
+        what = _short(what, self._width - _columns(label) - _columns(at) - 6)
+        gap = at and " " * max(1, self._width - 4 - sum(map(_columns, (label, what, at))))
         head = f"{click.style(sign, fg=fg)} {click.style(label, bold=True)}  "
         told = click.style(what, fg=fg) if what else ""
         return f"{head}{told}{gap}{click.style(at, dim=True) if at else ''}"
@@ -241,34 +241,53 @@ class Pieces:
 
     def _dimmed(self, text: str, indent: int = 4) -> str:
         text = console.escape(text)
-        room = self._width - indent
-        short = text if self.full or len(text) <= room else text[: room - 1] + "…"
-        return click.style(short, dim=True)
+        return click.style(text if self.full else _short(text, self._width - indent), dim=True)
 
     def _text(self, text: str, head: str, fg: str | None = None) -> Iterator[str]:
         """A text behind its head, in lines that are aligned."""
-        room = max(20, self._width - len(head) - 8)
-        lines = [part for line in text.split("\n") for part in _pieces(console.escape(line), room)]
-        left = 0
-        if not self.full and len(lines) > LINES:
-            left = len(lines) - LINES
-            lines = lines[:LINES]
-        for number, line in enumerate(lines):
-            start = head if number == 0 else " " * len(head)
+        room = max(20, self._width - _columns(head) - 8)
+        lines = (part for line in text.split("\n") for part in _pieces(console.escape(line), room))
+        shown = list(lines if self.full else islice(lines, LINES))
+        for number, line in enumerate(shown):
+            start = head if number == 0 else " " * _columns(head)
             yield f"{start}{click.style(line, fg=fg)}" if line else start.rstrip()
-        if left:
-            told = f"… {amounts.count(left, 'more line')}"
-            yield f"{' ' * len(head)}{click.style(told, dim=True)}"
+        if any(True for _ in lines):
+            left = max(1, len(text) - sum(map(len, shown)))
+            told = f"… {amounts.count(left, 'more character')}"
+            yield f"{' ' * _columns(head)}{click.style(told, dim=True)}"
 
 
-def _pieces(line: str, room: int) -> list[str]:
-    """A line in pieces of at most so many characters, cut at blanks where that can be."""
-    pieces = []
-    while len(line) > room:
-        at = line.rfind(" ", room // 2, room + 1) + 1 or room
-        pieces.append(line[:at].rstrip())
-        line = line[at:]
-    return [*pieces, line]
+def _pieces(line: str, room: int) -> Iterator[str]:
+    """A line in pieces of at most so many columns, cut at blanks where that can be."""
+    start = 0
+    while (end := _end(line, start, room)) < len(line):
+        end = line.rfind(" ", start + (end - start) // 2, end + 1) + 1 or end
+        yield line[start:end].rstrip()
+        start = end
+    yield line[start:]
+
+
+def _end(line: str, start: int, room: int) -> int:
+    """How far a line goes from here in so many columns."""
+    for at in range(start, len(line)):
+        room -= 1 + _is_wide(line[at])
+        if room < 0:
+            return at
+    return len(line)
+
+
+def _short(text: str, room: int) -> str:
+    """A text in at most so many columns."""
+    return text if _end(text, 0, room) == len(text) else f"{text[: _end(text, 0, room - 1)]}…"
+
+
+def _columns(text: str) -> int:
+    """How wide a text is on a terminal."""
+    return len(text) + (0 if text.isascii() else sum(map(_is_wide, text)))
+
+
+def _is_wide(char: str) -> bool:
+    return east_asian_width(char) in ("W", "F")
 
 
 def _json(value: Any) -> str:

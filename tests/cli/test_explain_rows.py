@@ -318,7 +318,7 @@ def test_rows_that_no_source_was_asked_for_are_told_as_such(dpipe: Dpipe) -> Non
 
 
 def test_what_a_row_holds_cannot_harm_the_terminal_and_stays_in_its_width(dpipe: Dpipe) -> None:
-    long = "\x1b[31mred\x07 " + "words and words " * 80
+    long = "\x1b[31mred\x07 " + "words and words " * 80 + "说" * 99
     rows("in.jsonl", [{"id": 1, "text": long}, {"id": 2, "text": long}])
     program(SIMPLE)
     dpipe("run", "p.dpipe")
@@ -326,10 +326,10 @@ def test_what_a_row_holds_cannot_harm_the_terminal_and_stays_in_its_width(dpipe:
         done = dpipe("explain", *args)
         assert "\x1b" not in done.out
         assert "\x07" not in done.out
-        assert max(map(len, done.out.splitlines())) <= 80
+        assert max(len(line) + line.count("说") for line in done.out.splitlines()) <= 80
     short, full = dpipe("explain", "out/a.jsonl:1").out, dpipe("explain", "--full", "out/a.jsonl:1")
-    assert "more lines" in short
-    assert "more line" not in full.out
+    assert "more characters" in short
+    assert "more character" not in full.out
     assert full.out.count("words") > 160
 
 
