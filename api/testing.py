@@ -23,7 +23,7 @@ from contextlib import aclosing, contextmanager
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import trio
 
@@ -38,6 +38,7 @@ PATIENCE = 10.0
 """Seconds for what must come to an end."""
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 class Trouble(Exception):
@@ -96,9 +97,9 @@ def check_def(
     found = []
     for args in calls:
         given = copy.deepcopy(list(args))
-        value = _run(lambda given=given: call(given))
+        value = _run(partial(call, given))
         assert given == list(args), f"the function changes its arguments: {args!r}"
-        again = _run(lambda args=args: call(copy.deepcopy(list(args))))
+        again = _run(partial(call, copy.deepcopy(list(args))))
         _same(value, again, f"called again with {args!r}, the function gives something else")
         found.append(_fitted(fit, value, "what the function gives"))
     return found
@@ -216,7 +217,8 @@ class Given:
 def _rows_of(made: Any, what: str) -> AsyncIterator[Any]:
     told = f"{what} gives {type(made).__name__}, not rows: write it as `async def` with `yield`"
     assert hasattr(made, "__aiter__"), told
-    return aiter(made)  # type: ignore[no-any-return]
+    rows: AsyncIterator[Any] = aiter(made)
+    return rows
 
 
 def _leaves_well(made: Callable[[], AsyncIterator[Any]], rows: int, what: str) -> None:
@@ -256,8 +258,8 @@ async def _rest(given: AsyncIterator[Any], rows: int) -> None:
 # -- what must hold ------------------------------------------------------------------------------
 
 
-def _run(job: Callable[[], Awaitable[Any]]) -> Any:
-    async def bounded() -> Any:
+def _run(job: Callable[[], Awaitable[T]]) -> T:
+    async def bounded() -> T:
         with trio.move_on_after(PATIENCE):
             return await job()
         raise AssertionError(f"it does not come to an end within {PATIENCE:g} s")
