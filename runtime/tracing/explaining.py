@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dpipe.lang.graph import SinkNode, SourceNode
 from dpipe.runtime import kept as recorded
@@ -111,8 +112,9 @@ class _Rerun(Struct, frozen=True):
         wanted: frozenset[Id] = frozenset(),
         sought: Callable[[str], bool] | None = None,
     ) -> Trace:
+        """What going through all of it shows; a source of the user's can be read only once."""
         trace = Trace(len(self.past.frame.program.nodes), wanted, sought)
-        await self.replay.through(trace)
+        await replace(self.replay, inputs=open_inputs(self.past.frame)).through(trace)
         return trace
 
     def teller(self, trace: Trace) -> Teller:
@@ -133,10 +135,10 @@ class _Record(Struct, frozen=True):
     number: int
 
     async def told(self, rerun: _Rerun) -> Explanation:
-        lineage = await rerun.trace()
         sink = _sink_of(rerun.replay, self._place)
         is_rejects = self._place == real_place(rerun.replay.inputs.rejects[sink.name])
         there, notes = await self._there(sink, is_rejects)
+        lineage = await rerun.trace()
         ids, ended = self._ids(sink, lineage, is_rejects)
         if not ids or not await self._is_same(there, rerun, sink, is_rejects):
             raise self._changed(rerun, lineage)
@@ -232,7 +234,7 @@ class _Input(Struct, frozen=True):
 
     async def _unread(self, rerun: _Rerun) -> UsageError:
         """Why no row of the run came from there."""
-        for index, source in rerun.replay.inputs.sources.items():
+        for index, source in open_inputs(self.past.frame).sources.items():
             if await self._is_in(source):
                 node = rerun.past.frame.program.nodes[index]
                 assert isinstance(node, SourceNode)

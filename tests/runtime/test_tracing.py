@@ -168,6 +168,9 @@ extern pipe mine(rows: flow[{ id: int }]) -> { id: int, twice: int }
 extern def loud(text: str) -> str = python("mine.py:loud")
 extern def kept(text: str) -> str = python("mine.py:kept", record: true)
 sink out = docs | set(text: loud(.text)) | keep(.id) | mine() | jsonl("out/a.jsonl")
+extern source made(n: int) -> { id: int } = python("mine.py:made")
+source numbers = made(3)
+sink few = numbers | where(.id != 1) | jsonl("out/made.jsonl")
 sink slow = docs
   | dedup(kept(.text), by: exact())
   | where(kept(.text) != " ")
@@ -181,6 +184,10 @@ async def pipe(rows):
     async for row in rows:
         if row["id"] != 2:
             yield {"id": row["id"], "twice": 2 * row["id"]}
+
+async def made(n):
+    for id in range(n):
+        yield {"id": id}
 
 def loud(text):
     return text.upper()
@@ -241,7 +248,10 @@ def test_what_is_told_agrees_with_the_ledger_and_the_files(name: str, tmp_path: 
     assert told == counted
     written = {(end.file, end.record): end for end in fate.endings if end.file}
     assert written
+    last = dict(written)
     for (file, record), end in written.items():
+        if record not in (1, last[file]):
+            continue
         explanation = explain(str(tmp_path / f"{file}:{record}"), allow_python=True)
-        last = explanation.steps[-1]
-        assert roots(explanation.steps, (last.id,)) == roots(fate.steps, (end.row,))
+        row = explanation.steps[-1].id
+        assert roots(explanation.steps, (row,)) == roots(fate.steps, (end.row,))
