@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -468,7 +468,7 @@ class Calls:
         assert isinstance(item, syntax.ExternItem)
         function = self._metric(decl, item)
         bound = self._bound(node, function)
-        value: graph.Expr | None = None
+        value: Typed | None = None
         options: list[tuple[str, graph.Expr]] = []
         embedder: graph.One | None = None
         for param in function.params:
@@ -482,15 +482,18 @@ class Calls:
                 options.append((param.name, found.expr))
             else:
                 inner = replace(env, aggregates=None)
-                value = self._value(arg.value, function, param, {}, inner).expr
+                value = self._value(arg.value, function, param, {}, inner)
         for declared in item.params[1:]:
             if declared.default is not None and declared.name.text not in bound.known:
                 default = self.expressions.of(declared.default, Env(decl.file))
                 options.append((declared.name.text, default.expr))
         target = resolved_target(decl, item)
         result = None if decl.file == BUILTINS else _result(function, {})
-        env.aggregates.append(graph.Metric(target, value, tuple(options), embedder, result))
+        fed = None if value is None else value.expr
+        env.aggregates.append(graph.Metric(target, fed, tuple(options), embedder, result))
         place = graph.Local(f"${len(env.aggregates) - 1}")
+        if result is None and value is not None and decl.name.text in _OF_VALUE:
+            return Typed(place, _OF_VALUE[decl.name.text](required(value.type)), node.span)
         return Typed(place, _result(function, {}), node.span)
 
     def _metric(self, decl: Decl, item: syntax.ExternItem) -> Function:
@@ -500,6 +503,8 @@ class Calls:
         for number, param in enumerate(item.params):
             of = types.of(decl.file, param.type)
             kind: Kind = "embedder" if isinstance(of, Model) else "const"
+            if decl.file == BUILTINS and item.name.text in ("min", "max"):
+                of = Var("T", "ordered")
             params.append(
                 Param(
                     param.name.text,
@@ -511,6 +516,10 @@ class Calls:
             )
         result = types.of(decl.file, item.result) if item.result is not None else UNKNOWN
         return Function(item.name.text, tuple(params), result, "")
+
+
+_OF_VALUE: dict[str, Callable[[Type], Type]] = {"min": optional, "max": optional, "collect": List}
+"""What built-in metrics give whose figure is made of the values that they are fed."""
 
 
 def resolved_target(decl: Decl, item: syntax.ExternItem) -> str:

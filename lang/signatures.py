@@ -130,6 +130,8 @@ def show_pattern(pattern: Type) -> str:
             return f"{show_pattern(takes)} -> {show_pattern(gives)}"
         case List(of):
             return f"[{show_pattern(of)}]"
+        case Optional(Var() as of):
+            return show_pattern(of)
         case Optional(of):
             return f"{show_pattern(of)}?"
         case Unknown():
