@@ -118,7 +118,7 @@ def storms(root: Path) -> str:
     folder = Folder(root)
     folder.rows("in.jsonl", [row.row for row in rows])
     with serving(retry_after="0.2", key=KEY) as server:
-        text = storm.program(server, places=256, timeout=3)
+        text = storm.program(server, places=1000, timeout=1)
         result = folder.run(text, environ={"LLM_KEY": KEY}, canary=0)
         assert result.status == "rows lost"
         storm.check(folder, rows, server)

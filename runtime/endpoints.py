@@ -16,7 +16,7 @@ from dpipe.runtime.errors import Mishaps
 from dpipe.runtime.events import CallEnded, ModelCount
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.metering import Meter
-from dpipe.runtime.models.gate import GatedEmbedder, GatedModel
+from dpipe.runtime.models.gate import Gate, GatedEmbedder, GatedModel
 from dpipe.runtime.models.make import make_model
 from dpipe.runtime.models.options import read_options
 from dpipe.runtime.models.statuses import shown_url
@@ -24,6 +24,13 @@ from dpipe.runtime.models.statuses import shown_url
 _STAND_INS = ("simulated:", "scripted:")
 _WAITING = 2
 """Rows per place: while some answers are being committed, others are asked for."""
+_BACKING_OFF = 8
+"""Rows per place, at most, that wait to try again while others begin in their stead."""
+
+
+def _at_once(gate: Gate) -> int:
+    places = int(gate.slots.limit)
+    return _WAITING * places + min(gate.backing_off, _BACKING_OFF * places)
 
 
 def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,8 +106,11 @@ class Endpoints:
         return model
 
     def at_once(self, names: Collection[str]) -> int:
-        """How many rows to have under way so that no place of these models is idle."""
-        return _WAITING * sum(int(self.models[name].gate.slots.limit) for name in names)
+        """How many rows to have under way so that no place of these models is idle.
+
+        A call that waits to try again has no place, so another row may begin.
+        """
+        return sum(_at_once(self.models[name].gate) for name in names)
 
     def counts(self) -> tuple[ModelCount, ...]:
         """What each model was asked so far."""

@@ -108,6 +108,11 @@ class Gate:
         """Whether ``run`` wants to know about how many tokens a call will take."""
         return self._tokens is not None or self._budget.is_counted
 
+    @property
+    def backing_off(self) -> int:
+        """How many calls wait to try again."""
+        return self.pending - self.slots.in_use - self.slots.waiting
+
     async def run(
         self,
         call: Callable[[], Awaitable[T]],
@@ -146,11 +151,12 @@ class Gate:
                     first_busy = min(first_busy, trio.current_time())
                     if self._is_hopeless(trouble, first_busy):
                         raise
+                    wait = self._wait_after(trouble, busy)
                 else:
                     failed += 1
                     if failed == ATTEMPTS or self.outage.given_up.is_set():
                         raise
-                wait = self._wait_after(trouble, busy + failed)
+                    wait = self._wait_after(trouble, failed)
             with trio.move_on_after(wait):
                 await self.outage.given_up.wait()
 
