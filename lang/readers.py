@@ -12,7 +12,7 @@ from dpipe.lang.modules import BUILTINS
 from dpipe.lang.names import Decl
 from dpipe.lang.signatures import Param
 from dpipe.lang.source import Span
-from dpipe.lang.types import OPEN_ROW, Enum, Record, Type, widen
+from dpipe.lang.types import NEVER, OPEN_ROW, Enum, Field, Record, Type, optional, plain, widen
 
 
 class Readers:
@@ -44,8 +44,8 @@ class Readers:
             item.name.text,
             resolved_target(chosen, extern),
             args,
-            self._row(decl, item, chosen, extern),
-            item.row is not None or (extern.result is not None and chosen.file != BUILTINS),
+            self._row(decl, item, chosen, extern, call),
+            item.row is not None or extern.result is None or chosen.file != BUILTINS,
             self.place(item.name.span),
         )
 
@@ -103,13 +103,23 @@ class Readers:
         return reader
 
     def _row(
-        self, decl: Decl, item: syntax.SourceItem, reader: Decl, extern: syntax.ExternItem
+        self,
+        decl: Decl,
+        item: syntax.SourceItem,
+        reader: Decl,
+        extern: syntax.ExternItem,
+        call: syntax.Call,
     ) -> Record:
         types = self.expressions.types
         if item.row is not None:
             return types.row(decl.file, item.row)
         if extern.result is not None:
             return types.row(reader.file, extern.result)
+        if reader.file == BUILTINS and extern.name.text == "rows" and call.args:
+            with self.bag.capture():  # what is wrong in them has been told
+                written = self._written(call.args[0].value, decl.file)
+            if written is not None:
+                return written
         self.bag.add(
             "E0301",
             item.name.span,
@@ -117,6 +127,22 @@ class Readers:
             help=f"write `source {item.name.text}: {{ text: str }} = …` with its columns",
         )
         return OPEN_ROW
+
+    def _written(self, records: syntax.Expr, file: str) -> Record | None:
+        """The row of records that stand in the program: texts, numbers, not these very ones."""
+        items = records.items if isinstance(records, syntax.ListExpr) else ()
+        found = [plain(self.expressions.of(item, Env(file)).type) for item in items]
+        rows = [row for row in found if isinstance(row, Record)]
+        if not rows or len(rows) < len(found):
+            return None
+        fields: dict[str, Type] = {}
+        for row in rows:
+            for field in row.fields:
+                fields[field.name] = widen(fields.get(field.name, NEVER), field.type)
+        missing = {name for row in rows for name in fields if row.get(name) is None}
+        return Record(
+            tuple(Field(n, optional(of) if n in missing else of) for n, of in fields.items())
+        )
 
     def _arguments(
         self, reader: Decl, extern: syntax.ExternItem, call: syntax.Call, file: str

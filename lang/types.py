@@ -279,6 +279,11 @@ def ends_within(of: Type, depth: int) -> bool:
             return True
 
 
+def plain(of: Type) -> Type:
+    """The type without what only its literals say: texts are ``str``, numbers unbounded."""
+    return STR if isinstance(of, Enum) else mapped(without_ranges(of), plain)
+
+
 def without_ranges(of: Type) -> Type:
     """The type with all its numbers unbounded, those in records too."""
     changed: dict[int, Type] = {}  # what stands in it many times is changed once
