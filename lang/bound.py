@@ -385,7 +385,8 @@ class BoundStage:
         if param.kind == "names" or (bare and isinstance(value, syntax.NameRef)):
             self._bare(param, arg)
         else:
-            help = f"write `{self.spec.name}(name: …)`"
+            label = value.name.text if isinstance(value, syntax.Attr) else "name"
+            help = f"write `{self.spec.name}({label}: …)`"
             message = f"`{self.spec.name}` needs a label here"
             self.bag.add("E0506", value.span, message, help=help)
         return None
