@@ -565,7 +565,7 @@ def _conversion(found: Type, wanted: Type, text: str) -> str | None:
             return f"compare it: `{text} == {quote(values[0])}`"
         case ((Int() | Float()), Bool()):
             return f"compare it: `{text} > 0`"
-        case _, Record(fields) if fields and not isinstance(found, Record):
+        case _, Record(fields=fields) if fields and not isinstance(found, Record):
             first = required(fields[0].type)
             like = text if fits(found, first) else "…"
             return f"write a record: `{{ {fields[0].name}: {like} }}`"
