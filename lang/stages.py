@@ -275,6 +275,8 @@ def _split(call: StageCall) -> Record:
 def _limit(call: StageCall) -> Record:
     if call.has("n") and call.has("share"):
         call.error("E0517", "share", "`limit` takes a number or `share:`, not both")
+    elif call.has("skip") and call.has("share"):
+        call.error("E0517", "skip", "`skip:` goes with a number of rows, not with `share:`")
     if not call.has("n") and not call.has("share"):
         call.error("E0507", "", "`limit` needs a number of rows", "write `limit(100)`")
     return call.row
@@ -530,6 +532,7 @@ _STAGES = (
             Param("n", "const", COUNT, required=False, positional=True, doc="how many rows"),
             Param("share", "const", SHARE, required=False, doc="a share of the rows, rounded up"),
             Param("per", type=SORTABLE, required=False, doc="count for each value of its own"),
+            Param("skip", "const", COUNT, required=False, doc="how many are passed over first (0)"),
         ),
         _limit,
         "Keeps the first rows; what comes before stops when they are there.",

@@ -1,4 +1,4 @@
-"""``limit``: the first rows, of all or for each value of ``per:``."""
+"""``limit``: the first rows behind those passed over, of all or for each value of ``per:``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dpipe.runtime.values import Batch, Leaver, Row
 
 
 class Limit:
-    """The first ``n`` rows, or ``n`` of each value of ``per``.
+    """``n`` rows behind the first ``skip``, or as many of each value of ``per``.
 
     ``full`` once no row can go on any more; with ``per`` only where ``members`` are all its
     values. What comes then is surplus, rejects too; only what leaves a loop goes on.
@@ -31,10 +31,12 @@ class Limit:
         n: int,
         per: OverRow | None = None,
         members: Collection[Any] | None = None,
+        skip: int = 0,
     ) -> None:
         self.tally = Tally()
         self._label = context.label
-        self._n = n
+        self._skip = skip
+        self._last = skip + n if n else 0
         self._per = per
         self._counts: Counter[Hashable] = Counter()
         values = [None] if per is None else members
@@ -42,7 +44,7 @@ class Limit:
 
     @property
     def full(self) -> bool:
-        return self._n == 0 or self._open == set()
+        return self._last == 0 or self._open == set()
 
     def feed(self, batch: Batch) -> Batch:
         out: Batch = []
@@ -64,18 +66,19 @@ class Limit:
             out.append(reject(self._label, row, reason))
             self.tally.lose("failed:error")
             return
-        if self._counts[value] == self._n:
+        if self._skip < self._count(value) <= self._last:
+            out.append(row)
+            self.tally.passed += 1
+            self.tally.left += 1
+        else:
             self.tally.lose("surplus")
-            return
-        self._count(value)
-        out.append(row)
 
-    def _count(self, value: Hashable) -> None:
+    def _count(self, value: Hashable) -> int:
+        """Which row of its value this is, from 1."""
         self._counts[value] += 1
-        if self._open and self._counts[value] == self._n:
+        if self._open and self._counts[value] == self._last:
             self._open.discard(value)
-        self.tally.passed += 1
-        self.tally.left += 1
+        return self._counts[value]
 
     def finish(self) -> Batch:
         return []
@@ -111,7 +114,8 @@ def build(node: graph.StageNode, context: StageContext) -> Limit | LimitShare:
     if share is not None:
         return LimitShare(context, share, per)
     members = members_of(type_of(per_arg, node.row))
-    return Limit(context, context.constant(node, "n", 0), per, members)
+    skip = context.constant(node, "skip", 0)
+    return Limit(context, context.constant(node, "n", 0), per, members, skip)
 
 
 def type_of(arg: graph.Arg | None, row: types.Record) -> types.Type:

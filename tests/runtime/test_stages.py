@@ -293,6 +293,31 @@ def test_limit_per_anything_else_is_never_full() -> None:
     assert not made.full
 
 
+def test_limit_passes_over_the_first_and_is_full_behind_the_last() -> None:
+    made = step("limit", n=Const(2), skip=Const(3))
+    assert [v["n"] for v in values(made.feed(numbered(4)))] == [3]
+    assert not made.full
+    assert [v["n"] for v in values(made.feed(numbered(4)))] == [0]
+    assert made.full
+    assert made.tally.reasons == {"surplus": 6}
+    assert made.tally.balanced
+    assert step("limit", n=Const(0), skip=Const(3)).full
+
+
+@given(st.lists(st.sampled_from([True, False, None])), st.integers(0, 3), st.integers(0, 3))
+def test_limit_passes_over_the_first_of_each_value(kinds: list[Any], n: int, skip: int) -> None:
+    row = types.Record((types.Field("a", types.optional(types.BOOL)),))
+    made = step("limit", row=row, n=Const(n), skip=Const(skip), per=A)
+    batch = [{"a": kind, "n": at} for at, kind in enumerate(kinds)]
+    kept = [v["n"] for v in values(run(made, rows(*batch)))]
+    assert sorted(kept) == sorted(
+        value["n"]
+        for kind in (True, False, None)
+        for value in [value for value in batch if value["a"] is kind][skip : skip + n]
+    )
+    assert kept == sorted(kept)
+
+
 @given(st.sampled_from([0.1, 0.2, 0.3, 0.7, 1.0, 0.0]), st.lists(st.sampled_from("xyz")))
 def test_a_share_is_rounded_up_for_each_value(share: float, kinds: list[str]) -> None:
     made = step("limit", share=Const(share), per=A)
@@ -392,6 +417,7 @@ EVERY: dict[str, Callable[[], Any]] = {
     "sort": lambda: step("sort", by=TENTH),
     "limit": lambda: step("limit", n=Const(3)),
     "limit per": lambda: step("limit", n=Const(1), per=TENTH),
+    "limit skip": lambda: step("limit", n=Const(2), per=TENTH, skip=Const(1)),
     "limit share": lambda: step("limit", share=Const(0.4), per=TENTH),
     "sample": lambda: step("sample", n=Const(3)),
     "shuffle": lambda: step("shuffle"),

@@ -137,6 +137,7 @@ flow long = docs | where(len(.text) > 35)
 flow short = docs | where(len(.text) <= 35)
 flow both = concat(long, short, long)
 sink out = both | shuffle() | jsonl("out/a.jsonl")
+sink few = both | limit(2, skip: 1) | jsonl("out/few.jsonl")
 sink some = both | sample(3) | sort(.id, desc: true) | parquet("out/some.parquet")
 """,
     "limits": """
