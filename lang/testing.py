@@ -13,7 +13,7 @@ from dpipe.lang.flows import Flows
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.rows import NOWHERE
 from dpipe.lang.scripts import Scripts, prompts_asked, unlike, will_fit
-from dpipe.lang.types import List, Record, Type, show_short
+from dpipe.lang.types import STR, Image, List, Record, Type, mapped, show_short
 
 ENTRIES = ("given", "answer", "expect")
 FORMS = {"given": "given: { docs: [{ … }] }", "answer": "answer: { my_prompt: … }"}
@@ -86,11 +86,12 @@ class Tests:
             return None
         rows = self.flows.declared(decl)
         found = self.expressions.of(entry.value, Env(file))
-        if not will_fit(found, List(rows.row)):
-            self._misfit(decl, entry, found.type, rows.row)
+        row = _as_written(rows.row)
+        if not will_fit(found, List(row)):
+            self._misfit(decl, entry, found.type, row)
         return graph.Rows(rows.node, found.expr)
 
-    def _misfit(self, decl: Decl, given: syntax.Entry, found: Type, row: Record) -> None:
+    def _misfit(self, decl: Decl, given: syntax.Entry, found: Type, row: Type) -> None:
         """Point at the first record that does not fit the source's row."""
         items = given.value.items if isinstance(given.value, syntax.ListExpr) else ()
         for item in items:
@@ -184,6 +185,11 @@ class Tests:
             labels=[Label(decl.name.span, f"{decl.kind} declared here")],
             help=f"add `{key}: {{ {example} }}`" if entry is None else f"add `{example}` to it",
         )
+
+
+def _as_written(of: Type) -> Type:
+    """The type as a test writes its values: a picture is told by its path."""
+    return STR if isinstance(of, Image) else mapped(of, _as_written)
 
 
 def _is_misshapen(item: syntax.TestItem) -> bool:
