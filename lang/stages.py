@@ -118,6 +118,17 @@ def _drop(call: StageCall) -> Record:
 
 
 def _unnest(call: StageCall) -> Record:
+    _apart(call, "as", "index")
+    row, index = _unnested(call), call.text("index")
+    if index is None:
+        return row
+    if call.text("as") is None and row.get(index) is not None and call.row.get(index) is None:
+        message = f"`index:` would overwrite field `{index}` of the element"
+        call.error("E0302", "index", message, "take another name for it")
+    return row.having(index, COUNT)
+
+
+def _unnested(call: StageCall) -> Record:
     name, target = call.text("field"), call.text("as")
     of = call.type_of("field")
     if name is None or isinstance(of, Unknown):
@@ -166,6 +177,18 @@ def _chunk(call: StageCall) -> Record:
     if len(sizes) > 1:
         call.error("E0517", sizes[1], f"`{sizes[0]}:` and `{sizes[1]}:` cannot both say the size")
     return _plus(call, STR)
+
+
+def _apart(call: StageCall, *labels: str) -> None:
+    """Report what is written into a field that another argument writes already."""
+    writers: dict[str | None, str] = {}
+    for label in labels:
+        name = call.text(label)
+        if name in writers:
+            message = f"`{writers[name]}:` and `{label}:` both write `.{name}`"
+            call.error("E0302", label, message, "each needs a field of its own")
+        elif name is not None:
+            writers[name] = label
 
 
 def _plus(call: StageCall, type: Type) -> Record:
@@ -294,6 +317,7 @@ RETRY = Record(
 )
 
 AS = Param("as", "new", doc="the field that is written")
+INDEX = Param("index", "new", required=False, doc="the field for its place, from 0")
 SEED = Param("seed", "const", INT, required=False, doc="another seed than the run's")
 
 EXACT = Method("exact", (), "equal texts, case and blanks aside")
@@ -365,12 +389,13 @@ _STAGES = (
         (
             Param("field", "field", positional=True, doc="a field that holds a list"),
             Param("as", "new", required=False, doc="the field for the element, kept whole"),
+            INDEX,
         ),
         _unnest,
         "One row per element of a list; its fields join the row, or it stands in `as:`.",
         row=(
             "R without the list, + the fields of its element, none of which R may have; with `as: "
-            ".x` R without the list, + x, the element."
+            ".x` R without the list, + x, the element. + the field of `index:`, an `int` from 0."
         ),
     ),
     Stage(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dpipe.lang import graph
-from dpipe.lang.lints.reading import COUNT, Path, Scope, name_of, path_of, reads, row_paths
+from dpipe.lang.lints.reading import COUNT, Path, Scope, name_of, path_of, reads, row_paths, written
 
 if TYPE_CHECKING:
     from dpipe.lang.lints.subject import Subject
@@ -88,6 +88,8 @@ class Demand:
         for path in wanted:
             if target and path[0] == target:
                 yield (field, *path[1:])
+            elif path[0] == name_of(node, "index"):
+                continue
             elif path[0] in before and path[0] != field:
                 yield path
             else:
@@ -228,8 +230,8 @@ def _fields(node: graph.StageNode, wanted: set[Path]) -> Iterator[Path]:
 
 def _untouched(node: graph.StageNode, wanted: set[Path]) -> Iterator[Path]:
     """What is read behind a stage and does not come from it."""
-    written = {name_of(node, "as"), name_of(node, "reasoning")}
-    yield from (path for path in wanted if path[0] not in written)
+    made = written(node)
+    yield from (path for path in wanted if path[0] not in made)
 
 
 def _written(node: graph.SinkNode) -> Iterator[Path]:

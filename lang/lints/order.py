@@ -8,7 +8,7 @@ from dpipe.lang import graph
 from dpipe.lang.diagnostics import Edit, Fix, Label
 from dpipe.lang.lints.demand import calls_of
 from dpipe.lang.lints.origins import Origins
-from dpipe.lang.lints.reading import fields_read, inside, made_of, name_of
+from dpipe.lang.lints.reading import fields_read, inside, made_of, name_of, written
 from dpipe.lang.lints.subject import Subject
 from dpipe.lang.types import Float, Int, Str, required
 
@@ -58,7 +58,7 @@ def _lets_pass(
         return False
     match above.stage:
         case "ask":
-            return not read & {name_of(above, "as"), name_of(above, "reasoning")}
+            return not read & written(above)
         case "set" | "keep":
             fields = above.args.get("fields")
             entries = dict(fields.entries) if isinstance(fields, graph.Fields) else {}
@@ -68,7 +68,7 @@ def _lets_pass(
         case "where" | "sort":
             return filter.stage == "where"
         case "unnest" | "chunk" | "embed":
-            made = {name_of(above, "as"), name_of(above, "field")}
+            made = {*written(above), name_of(above, "field")}
             return filter.stage == "where" and not read & made
         case _:
             return False

@@ -70,6 +70,7 @@ class Origins:
                 element = known.get(name_of(node, "field"), NONE)
                 new = set(node.row.names()) - set(self.subject.row_before(node).names())
                 found = dict.fromkeys([name_of(node, "as") or "", *new], element)
+                found[name_of(node, "index")] = NONE
             case "ask":
                 found = dict.fromkeys(
                     (name_of(node, "as"), name_of(node, "reasoning")), frozenset((at,))

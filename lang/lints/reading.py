@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from dpipe.lang import graph
+from dpipe.lang.stages import STAGES
 from dpipe.lang.types import Type
 
 Path: TypeAlias = tuple[str, ...]
@@ -147,6 +148,13 @@ def name_of(node: graph.StageNode, label: str) -> str:
     """The field that an argument of a stage names; empty where it is left out."""
     arg = node.args.get(label)
     return str(arg.value) if isinstance(arg, graph.Const) else ""
+
+
+def written(node: graph.StageNode) -> set[str]:
+    """The fields that a stage's arguments name for it to write."""
+    stage = STAGES.get(node.stage)
+    params = () if stage is None else stage.params
+    return {name_of(node, param.name) for param in params if param.kind == "new"} - {""}
 
 
 def fields_read(value: object) -> set[str]:

@@ -24,3 +24,21 @@ def test_a_limit_passes_over_the_first_rows_of_each_value(tmp_path: Path) -> Non
     )
     assert result.status == "done"
     assert [row["n"] for row in project.read("out/a.jsonl")] == [2, 3, 4, 5]
+
+
+def test_elements_are_numbered_within_their_row(tmp_path: Path) -> None:
+    project = Folder(tmp_path)
+    project.rows("rows.jsonl", [{"xs": ["p", "q"]}, {"xs": []}, {"xs": ["r"]}])
+    project.run(
+        """dpipe 1
+source rows: { xs: [str] } = jsonl("rows.jsonl")
+sink out = rows | unnest(.xs, as: .x, index: .i) | jsonl("out/a.jsonl")
+sink same = rows | unnest(.xs, as: .xs, index: .xs_at) | jsonl("out/b.jsonl")
+"""
+    )
+    assert project.read("out/a.jsonl") == [
+        {"x": "p", "i": 0},
+        {"x": "q", "i": 1},
+        {"x": "r", "i": 0},
+    ]
+    assert [row["xs_at"] for row in project.read("out/b.jsonl")] == [0, 1, 0]

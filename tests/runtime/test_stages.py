@@ -410,7 +410,7 @@ EVERY: dict[str, Callable[[], Any]] = {
     "keep": lambda: step("keep", fields=fields(x=TENTH)),
     "drop": lambda: step("drop", names=fields(t=T)),
     "unnest": lambda: step("unnest", field=Const("a")),
-    "unnest as": lambda: step("unnest", field=Const("a"), as_=Const("x")),
+    "unnest as": lambda: step("unnest", field=Const("a"), as_=Const("x"), index=Const("i")),
     "chunk": lambda: step("chunk", text=T, chars=Const(3), overlap=Const(1), as_=Const("c")),
     "exact": lambda: step("dedup", text=T, by=Method("exact", {})),
     "minhash": lambda: step("dedup", text=T, by=Method("minhash", {})),
