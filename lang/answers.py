@@ -345,23 +345,28 @@ class Answers:
             return ()
         members: list[graph.Answerer] = []
         for item in arg.value.items:
-            given = self.answerer(item, env, result)
-            if given.listed:
-                self.bag.add(
-                    "E0605",
-                    item.span,
-                    "`all` and `poll` give more than one answer: they stand outside, "
-                    "not as a member",
-                )
-            elif may_be_null(given.type) and not may_be_null(result):
-                message = "a member gives an answer; this one may give null"
-                help = 'leave out `tie: "null"`: a tie is then no answer'
-                self.bag.add("E0605", item.span, message, help=help)
-            elif given.answerer is not None:
-                members.append(given.answerer)
+            member = self._member(item, env, result)
+            if member is not None:
+                members.append(member)
         if name in ("cascade", "fallback"):
             self._repeated(arg.value.items, members, name)
         return tuple(members)
+
+    def _member(self, node: syntax.Expr, env: Env, result: Type) -> graph.Answerer | None:
+        """Who gives one answer, as the members of a topology do, and who decides a tie."""
+        given = self.answerer(node, env, result)
+        if given.listed:
+            message = (
+                "`all` and `poll` give more than one answer: they stand outside, not as a member"
+            )
+            self.bag.add("E0605", node.span, message)
+            return None
+        if may_be_null(given.type) and not may_be_null(result):
+            message = "a member gives an answer; this one may give null"
+            help = 'leave out `tie: "null"`: a tie is then no answer'
+            self.bag.add("E0605", node.span, message, help=help)
+            return None
+        return given.answerer
 
     def _repeated(
         self, items: Sequence[syntax.Expr], members: Sequence[graph.Answerer], name: str
@@ -443,7 +448,7 @@ class Answers:
             if word not in ("drop", "null"):
                 self._bad_choice(node.span, "tie", word, ("drop", "null"))
             return word
-        return self.answerer(node, env, result).answerer or "drop"
+        return self._member(node, env, result) or "drop"
 
     def _last(self, bound: Bound) -> str:
         word, choices = _constant(bound, "last") or "keep", ("keep", "drop")
@@ -466,7 +471,8 @@ class Answers:
         arg = bound.known.get(name)
         if arg is None:
             return None
-        found = self.expressions.function(arg.value, env, result, gives, f"`{name}:`")
+        seen = replace(env, draws=False)
+        found = self.expressions.function(arg.value, seen, result, gives, f"`{name}:`")
         return found.expr if isinstance(found.expr, graph.Lambda) else None
 
 

@@ -157,6 +157,7 @@ class Calls:
         self.bag = expressions.bag
         self._signatures: dict[tuple[str, str], Function] = {}
         self._open: list[tuple[str, str]] = []
+        self._drawing: set[tuple[str, str]] = set()  # the defs that call `pick`
 
     def of(self, node: syntax.Call, env: Env) -> Typed:
         callee = node.callee
@@ -268,8 +269,9 @@ class Calls:
             if declared.default is not None:
                 what = f"`{param.name}`"
                 self.expressions.expect(declared.default, Env(decl.file), param.type, what)
-        env = Env(decl.file, locals={param.name: param.type for param in params})
-        body = self.expressions.of(item.body, env)
+        env = Env(decl.file, locals={param.name: param.type for param in params}, draws=True)
+        with self.expressions.apart():
+            body = self.expressions.of(item.body, env)
         self._open.pop()
         if not fits(body.type, result):
             self.bag.add(
@@ -303,6 +305,8 @@ class Calls:
             self.bag.add("E0313", node.callee.span, f"`{name}` calls itself{around}")
             return self._wrong(node, env)
         function = self.signature(decl)
+        if decl.key in self._drawing:
+            self._draw(node, env, f"`{item.name.text}` calls `pick`, which draws for a row")
         args = self._all_arguments(node, function, decl, item.params, env)
         result = _result(function, {})
         return Typed(graph.CallDef(self.key(decl), args), result, node.span)
@@ -347,9 +351,19 @@ class Calls:
     def _built_in(self, node: syntax.Call, function: Function, env: Env) -> Typed:
         if function.name in ("env", "secret"):
             env = env.constant()
+        if function.name == "pick":
+            self._draw(node, env, "`pick` draws for a row")
         args, bindings, sound = self._arguments(node, function, env)
         expr = graph.Call(function.name, tuple(args))
         return Typed(expr, _result(function, bindings) if sound else UNKNOWN, node.span)
+
+    def _draw(self, node: syntax.Call, env: Env, message: str) -> None:
+        """A draw hangs on the row that it is made for, or on that of whoever calls the def."""
+        if not env.draws or env.aggregates is not None:
+            help = "draw before, in a stage: `| set(drawn: …)`"
+            self.bag.add("E0308", node.span, f"{message}; there is none here", help=help)
+        elif self._open:
+            self._drawing.add(self._open[-1])
 
     def _arguments(
         self, node: syntax.Call, function: Function, env: Env

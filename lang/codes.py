@@ -82,7 +82,7 @@ CODES: dict[str, Code] = {
     "E0305": _error("empty-range", "a range that holds nothing"),
     "E0306": _error("unknown-field", "a field that the row does not have"),
     "E0307": _error("needs-lambda", "a value where a function is needed"),
-    "E0308": _error("field-outside-stage", "a field where no row is seen"),
+    "E0308": _error("field-outside-stage", "a field, or `pick`, where no row is seen"),
     "E0309": _error("may-be-null", "a value that may be null where one is needed"),
     "E0310": _error("not-a-member", "a text that the enum does not have"),
     "E0311": _error("argument-count", "too many arguments, or too few"),

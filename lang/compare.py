@@ -82,6 +82,9 @@ class Comparisons:
     def members(self, left: Typed, node: syntax.Expr, right: Typed) -> None:
         """Report list elements that the left side can never be."""
         assert isinstance(right.type, List)
+        if holds_secret(left.type) or holds_secret(right.type):
+            self.bag.add("E0607", right.span, "a secret cannot be compared", help=KEY_ONLY)
+            return
         inner = required(left.type)
         if not _comparable(inner, required(right.type.of), ordered=False):
             self.bag.add(

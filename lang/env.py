@@ -12,9 +12,14 @@ from dpipe.lang.source import Span
 from dpipe.lang.types import (
     Enum,
     Field,
+    Json,
+    List,
+    Null,
     Optional,
     Record,
     Type,
+    Union,
+    Unknown,
     fits,
     may_be_null,
     optional,
@@ -23,7 +28,8 @@ from dpipe.lang.types import (
 )
 
 Path = tuple[str, ...]
-"""A place in a value: ``(".", "a", "b")`` is ``.a.b`` of the row, ``("v", "b")`` is ``v.b``."""
+"""A place in a value: ``(".", "a", "b")`` is ``.a.b`` of the row, ``("v", "b")`` is ``v.b``;
+behind the keyword ``param``, which no variable is called, stands a setting's name."""
 
 Facts = dict[Path, Type]
 
@@ -69,7 +75,8 @@ class Frame(Struct):
 class Env(Struct, frozen=True):
     """``row`` is None where no row is seen; ``locals`` are parameters and lambda variables.
 
-    ``facts`` are the narrowed types of places. ``prompt`` is the prompt whose section this is.
+    ``facts`` are the narrowed types of places. ``draws`` says that ``pick`` may stand here: it is
+    worked out for a row. ``prompt`` is the prompt whose section this is.
     ``figure`` is the figure of a report that this belongs to, and ``aggregates`` collects its
     aggregates; while they are there, the row is seen only inside one.
     """
@@ -78,6 +85,7 @@ class Env(Struct, frozen=True):
     row: Record | None = None
     locals: dict[str, Type] = {}
     facts: Facts = {}
+    draws: bool = False
     prompt: syntax.PromptItem | None = None
     aggregates: list[graph.Metric] | None = None
     figure: syntax.Expr | None = None
@@ -88,7 +96,7 @@ class Env(Struct, frozen=True):
         return Env(self.file, frame=self.frame)
 
     def knowing(self, facts: Facts) -> Env:
-        return replace(self, facts={**self.facts, **facts}) if facts else self
+        return replace(self, facts=_both(self.facts, facts)) if facts else self
 
     def binding(self, name: str, type: Type) -> Env:
         """With a lambda's variable, which hides what has its name outside."""
@@ -103,6 +111,8 @@ def path_of(expr: graph.Expr) -> Path | None:
             return (".", name)
         case graph.Local(name):
             return (name,)
+        case graph.Param(name):
+            return ("param", name)
         case graph.Attr(of, name):
             path = path_of(of)
             return None if path is None else (*path, name)
@@ -131,9 +141,20 @@ def facts_when(expr: graph.Expr, types: dict[Path, Type], truth: bool) -> Facts:
                 return _among(left, types, texts)
         case graph.Binary("in", left, graph.ListOf(items)):
             return _none_of(left, types, [x.value for x in items if isinstance(x, graph.Const)])
-        case graph.Binary("in", left, _) if truth:
+        case graph.Binary("in", left, right) if truth and _without_null(right, types):
             return _present(left, types)
     return {}
+
+
+def _without_null(right: graph.Expr, types: dict[Path, Type]) -> bool:
+    """Whether what ``in`` looks through is known to hold no null."""
+    if isinstance(right, graph.Range):
+        return True
+    path = path_of(right)
+    known = types.get(path) if path else None
+    return isinstance(known, List) and not isinstance(
+        known.of, Optional | Null | Json | Union | Unknown
+    )
 
 
 def _from_equality(

@@ -5,7 +5,8 @@ One method a form. A wrong expression is reported once and has type ``?``, which
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from msgspec.structs import replace
 
@@ -41,6 +42,7 @@ from dpipe.lang.types import (
     Type,
     Unknown,
     fits,
+    holds_secret,
     may_be_null,
     optional,
     quote,
@@ -186,9 +188,17 @@ class Expressions:
                     "E0307", node.span, "expected a function", help=_lambda_help(node, self._text)
                 )
             return self.unknown(node)
-        body = self.of(node.body, env.binding(node.param.text, takes))
+        with self.apart():
+            body = self.of(node.body, env.binding(node.param.text, takes))
         self.need(body, wanted, what)
         return Typed(graph.Lambda(node.param.text, body.expr), body.type, node.span)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Another scope: its variables may be called as those of the test around it."""
+        places, self.places = self.places, {}
+        yield
+        self.places = places
 
     def text(self, span: Span) -> str:
         """A piece of the program for a message; "…" where it is long."""
@@ -221,7 +231,7 @@ class Expressions:
         if decl is None:
             self._unknown_name(node, env)
             return self.unknown(node)
-        return self.declared(decl, node)
+        return self._seen(self.declared(decl, node), env)
 
     def declared(self, decl: Decl, node: syntax.Node) -> Typed:
         """The value of a declaration; only params have one."""
@@ -393,8 +403,8 @@ class Expressions:
         path = path_of(of.expr)
         if function is None:
             return None
-        value = self.text(of.span) if path is None else ".".join(path).replace("..", ".")
-        return f"it is a function: `{function}({value})`"
+        value = ".".join(path).replace("..", ".") if path else self.text(of.span)
+        return f"it is a function: `{function}({value.removeprefix('param.')})`"
 
     # -- text ------------------------------------------------------------------------------------
 
@@ -416,7 +426,7 @@ class Expressions:
             found = self.attribute(found, name, env, node.span, code)
         if may_be_null(found.type):
             self.may_be_null(replace(found, span=node.span))
-        elif isinstance(found.type, Secret):
+        elif holds_secret(found.type):
             message = "a secret cannot be written into a text"
             self.bag.add("E0607", node.span, message, help=KEY_ONLY)
         elif isinstance(required(found.type), Image) and not env.prompt:
@@ -468,7 +478,7 @@ class Expressions:
             self.may_be_null(of)
             of = replace(of, type=UNKNOWN)
         if isinstance(node.index, syntax.Binary) and node.index.op == "..":
-            at: graph.Expr = self.operators.range(node.index, env)
+            at: graph.Expr = self.operators.range(node.index, env, INT, "a part of a list or text")
             part = STR if isinstance(of.type, Enum) else of.type
             expr = graph.Index(of.expr, at)
             return Typed(expr, self._indexable(of, part, STR), node.span)

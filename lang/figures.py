@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from dpipe.lang import graph, syntax
 from dpipe.lang.env import Env
 from dpipe.lang.expressions import Expressions
-from dpipe.lang.types import Type
+from dpipe.lang.types import KEY_ONLY, Type, holds_secret
 
 Figures = tuple[tuple[str, graph.Computed], ...]
 
@@ -31,7 +31,12 @@ def figures_of(
             continue
         metrics: list[graph.Metric] = []
         inside = replace(env, aggregates=metrics, figure=arg.value)
-        value = expressions.of(arg.value, inside)
+        with expressions.bag.capture() as told:
+            value = expressions.of(arg.value, inside)
+        expressions.bag.extend(told)
+        if holds_secret(value.type) and not told.has_errors:
+            message = "a secret cannot be put into a figure"
+            expressions.bag.add("E0607", value.span, message, help=KEY_ONLY)
         found[name] = graph.Computed(tuple(metrics), value.expr)
         types.append((name, value.type))
     return tuple(found.items()), types

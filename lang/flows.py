@@ -302,7 +302,7 @@ class Flows:
             help = f"write `| {spec.name}(…)`"
             self.bag.add("E0502", callee.span, f"`{spec.name}` needs its arguments", help=help)
             return Rows(NOWHERE, Record(rows.row.fields, open=True))
-        bound = BoundStage(self, spec, call, replace(env, row=rows.row))
+        bound = BoundStage(self, spec, call, replace(env, row=rows.row, draws=True))
         row = bound.resulting_row()
         self.rows.append(RowAt(call.span, flow, spec.name, row))
         if rows.node == NOWHERE or bound.lost:

@@ -62,7 +62,7 @@ class Loops:
         times = self.expressions.constant(bound.known["times"].value, env, TIMES, "`times:`")
         until = None
         if "until" in bound.known:
-            seen = Env(env.file, row=row, frame=env.frame)
+            seen = Env(env.file, row=row, draws=True, frame=env.frame)
             until = self.expressions.expect(bound.known["until"].value, seen, BOOL, "`until:`").expr
         keep = self._keep(bound.known.get("keep"))
         if inner.node == NOWHERE or not self._returns(body, inner.row, row):

@@ -30,6 +30,7 @@ from dpipe.lang.types import (
     Str,
     Type,
     Unknown,
+    holds_secret,
     may_be_null,
     required,
     show_short,
@@ -101,7 +102,7 @@ class Operators:
             )
         kept = NEVER if isinstance(left.type, Null) else required(left.type)
         type = widen(kept, right.type)
-        if isinstance(left.type, Json):
+        if isinstance(left.type, Json) and not holds_secret(type):
             type = JSON
         return Typed(graph.Binary("??", left.expr, right.expr), type, node.span)
 
@@ -129,9 +130,11 @@ class Operators:
             )
         return Typed(graph.Binary("in", left.expr, found.expr), BOOL, node.span)
 
-    def range(self, node: syntax.Binary, env: Env) -> graph.Range:
-        low = self.expressions.expect(node.left, env, FLOAT, "a range")
-        high = self.expressions.expect(node.right, env, FLOAT, "a range")
+    def range(
+        self, node: syntax.Binary, env: Env, of: Type = FLOAT, what: str = "a range"
+    ) -> graph.Range:
+        low = self.expressions.expect(node.left, env, of, what)
+        high = self.expressions.expect(node.right, env, of, what)
         match low.expr, high.expr:
             case graph.Const(int() | float() as a), graph.Const(int() | float() as b) if a > b:
                 self.bag.add("E0305", node.span, "empty range", help=f"write `{b}..{a}`")

@@ -54,7 +54,7 @@ class Scripts:
         nodes: Sequence[syntax.Expr] = [value]
         if isinstance(value, syntax.ListExpr) and _one_a_call(value, prompt):
             nodes, listed = value.items, True
-        each = tuple(self._one(node, Env(file), decl, prompt) for node in nodes)
+        each = tuple(self._one(node, Env(file, draws=True), decl, prompt) for node in nodes)
         return graph.Answers(prompt.name, each, listed)
 
     def _one(self, node: syntax.Expr, env: Env, decl: Decl, prompt: graph.PromptDef) -> graph.Expr:

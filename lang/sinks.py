@@ -160,7 +160,7 @@ class Sinks:
         what = f"`{writer.name}`"
         free = writer.fields is not None or writer.name == FIGURES
         bound = bind(self.bag, call, what, writer.params, free=free)
-        env = Env(file, row=rows.row)
+        env = Env(file, row=rows.row, draws=True)
         arg = bound.known.get("path")
         path, partition = self._path(item, arg, env) if arg is not None else (None, ())
         params = tuple(p for p in writer.params if p.name != "path" or arg is None)

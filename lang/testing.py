@@ -109,7 +109,7 @@ class Tests:
     # -- what is expected ------------------------------------------------------------------------
 
     def _expects(self, file: str, item: syntax.TestItem) -> Iterator[graph.Expect]:
-        env = Env(file, locals=self._lists(file))
+        env = Env(file, locals=self._lists(file), draws=True)
         for entry in item.entries:
             if entry.key.text == "expect":
                 yield self.expects.of(entry.value, env)

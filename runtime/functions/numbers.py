@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from math import hypot
+from math import hypot, isfinite
 from operator import mul
 
 from dpipe.runtime.errors import NoValue
@@ -19,7 +19,12 @@ def round_(x: float, digits: int | None = None) -> float:
         rounded = Decimal(repr(x)).quantize(Decimal(1).scaleb(-(digits or 0)), ROUND_HALF_UP)
     except InvalidOperation:  # more digits than a decimal holds: nothing to round
         return x if digits is not None else int(x)
-    return int(rounded) if digits is None else float(rounded)
+    if digits is None:
+        return int(rounded)
+    number = float(rounded)
+    if not isfinite(number):
+        raise NoValue("a number too large")
+    return number
 
 
 def cosine(a: Sequence[float], b: Sequence[float]) -> float:
