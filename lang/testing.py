@@ -13,7 +13,7 @@ from dpipe.lang.flows import Flows
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.rows import NOWHERE
 from dpipe.lang.scripts import Scripts, prompts_asked, unlike, will_fit
-from dpipe.lang.types import STR, Image, List, Record, Type, mapped, show_short
+from dpipe.lang.types import STR, Image, List, Type, mapped, show_short
 
 ENTRIES = ("given", "answer", "expect")
 FORMS = {"given": "given: { docs: [{ … }] }", "answer": "answer: { my_prompt: … }"}
