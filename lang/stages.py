@@ -176,7 +176,12 @@ def _chunk(call: StageCall) -> Record:
     sizes = [name for name in ("tokens", "chars", "sentences", "by") if call.has(name)]
     if len(sizes) > 1:
         call.error("E0517", sizes[1], f"`{sizes[0]}:` and `{sizes[1]}:` cannot both say the size")
-    return _plus(call, STR)
+    row = _plus(call, STR)
+    _apart(call, "as", "index", "headings", "span")
+    for label, type in (("index", COUNT), ("headings", List(STR)), ("span", SPAN)):
+        name = call.text(label)
+        row = row if name is None else row.having(name, type)
+    return row
 
 
 def _apart(call: StageCall, *labels: str) -> None:
@@ -311,6 +316,8 @@ PLAIN = Union((STR, FLOAT, BOOL))
 SORTABLE = optional(PLAIN)
 COUNT = Int(0, None)
 POSITIVE = Int(1, None)
+SPAN = Record((Field("start", COUNT), Field("end", COUNT)))
+"""A part of a text, in characters from 0."""
 
 RETRY = Record(
     tuple(Field(name, optional(COUNT)) for name in ("malformed", "invalid", "truncated", "empty"))
@@ -410,10 +417,21 @@ _STAGES = (
                 "overlap", "const", COUNT, required=False, doc="what a piece repeats of the last"
             ),
             AS,
+            INDEX,
+            Param(
+                "headings",
+                "new",
+                required=False,
+                doc="the field for the headings over it, outermost first",
+            ),
+            Param("span", "new", required=False, doc="the field for where it is in the text"),
         ),
         _chunk,
         "One row per piece of a text; nothing of the text is lost.",
-        row="R + the field of `as:`, a `str`.",
+        row=(
+            "R + the field of `as:`, a `str`. + the field of `index:`, an `int` from 0; of "
+            "`headings:`, a `[str]`; of `span:`, a `{ start: int, end: int }`."
+        ),
     ),
     Stage(
         "ask",

@@ -15,97 +15,36 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise, starmap
-from typing import NamedTuple
 
+from dpipe.runtime.sections import LINE, Span, lines
 from dpipe.runtime.sentences import boundaries
 from dpipe.runtime.text import UNSPACED
 
 _TOKEN = re.compile(
     rf"[{UNSPACED}]|[a-zA-Z]{{1,6}}|\d{{1,3}}|(?:(?![{UNSPACED}])[^\W\da-zA-Z]){{1,3}}|[^\w\s]|_"
 )
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _WORD = re.compile(rf"[{UNSPACED}]\s*|[^\s{UNSPACED}]+\s*|\s+")
-_HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-
-
-class Span(NamedTuple):
-    """A part of the text, as offsets."""
-
-    start: int
-    end: int
 
 
 def estimated_tokens(text: str) -> int:
     return sum(1 for _ in _TOKEN.finditer(text))
 
 
-def cut(text: str, unit: str, most: int, overlap: int = 0) -> list[str]:
+def spans(text: str, unit: str, most: int, overlap: int = 0) -> list[Span]:
     """The pieces of ``most`` units (tokens, chars or sentences), none of a blank text.
 
     Each but the first begins with up to ``overlap`` (less than ``most``) units of the one before.
     """
-    return [text[start:end] for start, end in spans(text, unit, most, overlap)]
-
-
-def spans(text: str, unit: str, most: int, overlap: int = 0) -> list[Span]:
-    """As ``cut``, but where the pieces are in the text."""
     if not text.strip():
         return []
     return list(_Cutter(text, _UNITS[unit](text), most, overlap).pieces())
-
-
-def cut_at_headings(text: str) -> list[str]:
-    """A piece for each Markdown section; a heading without text stands with what follows it."""
-    if not text.strip():
-        return []
-    pieces: list[str] = []
-    bare = True
-    for start, end in _sections(text):
-        section = text[start:end]
-        if pieces and bare:
-            pieces[-1] += section
-        else:
-            pieces.append(section)
-        bare = not _body(pieces[-1])
-    if bare and len(pieces) > 1:
-        last = pieces.pop()
-        pieces[-1] += last
-    return pieces
-
-
-def _body(section: str) -> bool:
-    """Whether a piece holds more than headings."""
-    return any(line.strip() and not _HEADING.match(line) for line in section.split("\n"))
-
-
-def _sections(text: str) -> Iterator[Span]:
-    starts = [span.start for span, code in _lines(text) if not code and _heading(text, span)]
-    cuts = sorted({0, *starts, len(text)})
-    yield from starmap(Span, pairwise(cuts))
-
-
-def _heading(text: str, line: Span) -> bool:
-    return _HEADING.match(text, line.start, line.end) is not None
-
-
-def _lines(text: str) -> Iterator[tuple[Span, bool]]:
-    """The lines, and whether each belongs to a fenced code block; one may end with the text."""
-    fence = ""
-    for found in _LINE.finditer(text):
-        mark = _FENCE.match(text, found.start(), found.end())
-        yield Span(*found.span()), bool(fence or mark)
-        if mark and not fence:
-            fence = mark[1]
-        elif mark and mark[1].startswith(fence) and not text[mark.end() : found.end()].strip():
-            fence = ""
 
 
 def _blocks(text: str) -> Iterator[tuple[Span, bool]]:
     """Runs of lines that are code, or prose."""
     start = end = 0
     inside = False
-    for line, code in _lines(text):
+    for line, code in lines(text):
         if code != inside:
             if start < end:
                 yield Span(start, end), inside
@@ -215,5 +154,5 @@ class _Cutter:
 
 
 Level = Callable[[str, Span], Iterator[Span]]
-_lines_of: Level = _matches(_LINE)
+_lines_of: Level = _matches(LINE)
 _words: Level = _matches(_WORD)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from dpipe.lang import graph
-from dpipe.lang.lints.reading import made_of, name_of
+from dpipe.lang.lints.reading import made_of, name_of, written
 
 if TYPE_CHECKING:
     from dpipe.lang.lints.subject import Subject
@@ -76,7 +76,9 @@ class Origins:
                     (name_of(node, "as"), name_of(node, "reasoning")), frozenset((at,))
                 )
             case "chunk":
-                found = {name_of(node, "as"): self.of(args.get("text"), node.input) | {at}}
+                piece = self.of(args.get("text"), node.input) | {at}
+                found = dict.fromkeys(written(node), NONE)
+                found |= dict.fromkeys((name_of(node, "as"), name_of(node, "headings")), piece)
             case "embed":
                 found = {name_of(node, "as"): self.of(args.get("text"), node.input)}
             case "join" | "retrieve":

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpipe.runtime.chunking import cut, cut_at_headings, estimated_tokens, spans
+from dpipe.runtime.chunking import estimated_tokens, spans
+from dpipe.runtime.sections import Outline, Span, sections
 from dpipe.runtime.sentences import sentences
 
 UNITS = st.sampled_from(["tokens", "chars", "sentences"])
@@ -25,6 +26,14 @@ TEXTS = st.lists(
 ).map("".join)  # fmt: skip
 
 
+def cut(text: str, unit: str, most: int, overlap: int = 0) -> list[str]:
+    return [text[start:end] for start, end in spans(text, unit, most, overlap)]
+
+
+def cut_at_headings(text: str) -> list[str]:
+    return [text[start:end] for start, end in sections(text)]
+
+
 @given(TEXTS, UNITS, st.integers(1, 40))
 def test_pieces_join_to_the_text(text: str, unit: str, most: int) -> None:
     pieces = cut(text, unit, most)
@@ -39,7 +48,6 @@ def test_pieces_overlap_or_touch_and_cover_the_text(
     overlap = data.draw(st.integers(0, most - 1))
     pieces = spans(text, unit, most, overlap)
     assert bool(pieces) == bool(text.strip())
-    assert [text[start:end] for start, end in pieces] == cut(text, unit, most, overlap)
     for before, after in pairwise(pieces):
         assert before.start < after.start <= before.end < after.end
     if pieces:
@@ -158,6 +166,31 @@ def test_a_heading_without_text_stands_with_what_follows() -> None:
 @given(TEXTS)
 def test_sections_join_to_the_text(text: str) -> None:
     assert "".join(cut_at_headings(text)) == (text if text.strip() else "")
+
+
+BOOK = "preface\n# Book #\n\n## One\na b c\n```\n# no\n```\nd\n### Deep\ne\n## C#\nf\n#\n"
+
+
+def test_a_piece_knows_the_headings_over_its_first_words() -> None:
+    outline = Outline(BOOK)
+    assert {BOOK[slice(*piece)].strip(): outline.over(piece) for piece in sections(BOOK)} == {
+        "preface": [],
+        "# Book #\n\n## One\na b c\n```\n# no\n```\nd": ["Book", "One"],
+        "### Deep\ne": ["Book", "One", "Deep"],
+        "## C#\nf\n#": ["Book", "C#"],
+    }
+
+
+def test_pieces_of_a_section_stand_under_its_heading() -> None:
+    text = "# A\none two\n## B\nthree"
+    pieces = [(text[slice(*piece)], Outline(text).over(piece)) for piece in spans(text, "chars", 8)]
+    assert pieces == [
+        ("# A\n", ["A"]),
+        ("one two\n", ["A"]),
+        ("## B\n", ["A", "B"]),
+        ("three", ["A", "B"]),
+    ]
+    assert Outline("plain").over(Span(0, 5)) == []
 
 
 def test_estimates_are_about_four_characters_a_token_in_english_and_one_in_chinese() -> None:

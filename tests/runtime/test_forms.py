@@ -42,3 +42,30 @@ sink same = rows | unnest(.xs, as: .xs, index: .xs_at) | jsonl("out/b.jsonl")
         {"x": "r", "i": 0},
     ]
     assert [row["xs_at"] for row in project.read("out/b.jsonl")] == [0, 1, 0]
+
+
+def test_pieces_tell_where_they_are_in_their_text(tmp_path: Path) -> None:
+    text = "intro\n# 数据 😀\n## Kinds\nTwo kinds. Or three.\n# End\nfin"
+    project = Folder(tmp_path)
+    project.rows("rows.jsonl", [{"text": text}])
+    project.run(
+        """dpipe 1
+source rows: { text: str } = jsonl("rows.jsonl")
+sink out = rows
+  | chunk(.text, by: "heading", as: .c, index: .i, headings: .h, span: .at)
+  | jsonl("out/a.jsonl")
+sink small = rows
+  | chunk(.text, chars: 12, overlap: 4, as: .c, headings: .h, span: .at)
+  | jsonl("out/b.jsonl")
+"""
+    )
+    sections, pieces = project.read("out/a.jsonl"), project.read("out/b.jsonl")
+    assert [(row["i"], row["h"]) for row in sections] == [
+        (0, []),
+        (1, ["数据 😀", "Kinds"]),
+        (2, ["End"]),
+    ]
+    for row in sections + pieces:
+        assert text[row["at"]["start"] : row["at"]["end"]] == row["c"]
+    assert "i" not in pieces[0]
+    assert [row["h"] for row in pieces if "three" in row["c"]] == [["数据 😀", "Kinds"]]

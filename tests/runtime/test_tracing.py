@@ -75,7 +75,7 @@ flow asked = docs
 sink out = asked | jsonl("out/a.jsonl")
 """,
     "many": """
-flow tags = docs | unnest(.tags, as: .tag, index: .i) | chunk(.text, sentences: 1, as: .piece)
+flow tags = docs | unnest(.tags, as: .tag, index: .i) | chunk(.text, sentences: 1, as: .piece, span: .at, headings: .over)
 sink out = tags
   | ask(echo(text: "{.tag} {.piece}"), using: a, as: .echo)
   | jsonl("out/a.jsonl")
