@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,19 +16,22 @@ from typing import Any
 from dpipe.runtime.paths import display, find_inputs
 from dpipe.runtime.sources.base import Context, Read, Reading, Record, Unreadable, batched
 from dpipe.runtime.sources.files import reason
+from dpipe.runtime.sources.pdf_ocr import NoText, text_of
 
 SUFFIXES = (".pdf",)
 DPI = 150
 one_at_a_time = Lock()
 
 
-def text(path: str | list[str], as_: str = "text", *, context: Context) -> Reading:
+def text(
+    path: str | list[str], as_: str = "text", ocr: str = "eng", *, context: Context
+) -> Reading:
     """A row ``{ path, text }`` a document, its pages a blank line apart.
 
-    A page without text is told as unreadable and the rest of its document kept; so is a whole
-    document without text.
+    A page that is a picture is read in the languages of ``ocr``. One without text is told as
+    unreadable and the rest of its document kept; so is a whole document without text.
     """
-    return each_document(path, context, _text)
+    return each_document(path, context, partial(_text, languages=ocr))
 
 
 def pages(path: str | list[str], as_: str = "pages", *, context: Context) -> Reading:
@@ -91,25 +95,28 @@ def _pymupdf() -> Any:
     return pymupdf
 
 
-def _text(document: Any, name: str) -> Iterator[Read]:
-    texts: list[str] = []
-    silent: list[Unreadable] = []
-    for at in range(document.page_count):
-        page = _of_page(document, at, name, _page_text)
-        if isinstance(page, Unreadable):
-            silent.append(page)
-        else:
-            texts.append(page)
-    if not texts:
-        yield Unreadable(name, f"none of its pages ({len(silent)}) holds text that can be read")
+def _text(document: Any, name: str, languages: str) -> Iterator[Read]:
+    look = partial(_page_text, languages=languages)
+    yield from joined(name, [of_page(document, at, name, look) for at in range(len(document))])
+
+
+def joined(name: str, pages: Sequence[str | Unreadable]) -> Iterator[Read]:
+    """One row of all pages that hold text, then the others; or why there is none at all."""
+    silent = [page for page in pages if isinstance(page, Unreadable)]
+    if len(silent) == len(pages):
+        whys = {page.message for page in silent}
+        why = f": {whys.pop()}" if len(whys) == 1 else ""
+        message = f"none of its pages ({len(silent)}) holds text that can be read{why}"
+        yield Unreadable(name, message)
         return
-    yield Record({"path": name, "text": "\n\n".join(texts)}, name, name)
+    text = "\n\n".join(page for page in pages if isinstance(page, str))
+    yield Record({"path": name, "text": text}, name, name)
     yield from silent
 
 
 def _pages(document: Any, name: str) -> Iterator[Read]:
     for at in range(document.page_count):
-        url = _of_page(document, at, name, _page_picture)
+        url = of_page(document, at, name, _page_picture)
         if isinstance(url, Unreadable):
             yield url
             continue
@@ -117,30 +124,25 @@ def _pages(document: Any, name: str) -> Iterator[Read]:
         yield Record({"path": name, "number": at + 1, "page": url}, place, place)
 
 
-def _of_page(document: Any, at: int, name: str, look: Callable[[Any], str]) -> str | Unreadable:
+def of_page(document: Any, at: int, name: str, look: Callable[[Any], str]) -> str | Unreadable:
+    """What ``look`` sees on one page, or why it sees nothing."""
     place = f"{name} page {at + 1}"
     try:
         with one_at_a_time:
             return look(document[at])
-    except NoText:
-        return Unreadable(place, "the page holds no text")
+    except NoText as why:
+        return Unreadable(place, str(why))
     except Exception:  # of whatever kind MuPDF makes of a damaged page
         return Unreadable(place, "the page is damaged")
 
 
-class NoText(ValueError):
-    """A page without text: a scan, or a blank one."""
-
-
-def _page_text(page: Any) -> str:
+def _page_text(page: Any, languages: str) -> str:
     """The page's text: ligatures as letters, without the half characters of broken fonts."""
     import pymupdf
 
     text: str = page.get_text(flags=pymupdf.TEXTFLAGS_TEXT & ~pymupdf.TEXT_PRESERVE_LIGATURES)
     text = text.encode("utf-8", "ignore").decode().replace("\0", "").strip()
-    if not text:
-        raise NoText
-    return text
+    return text or text_of(page, languages)
 
 
 def _page_picture(page: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from docx import Document
 
-from dpipe.runtime.sources import docx, html, images, pdf_figures, pdf_markdown
+from dpipe.runtime.sources import docx, html, images, pdf, pdf_figures, pdf_markdown, pdf_ocr
 from tests.runtime.items import read, told
 
 PNG = bytes.fromhex(
@@ -232,6 +232,65 @@ def test_a_pdf_without_figures_or_text_is_a_reject(papers: Path) -> None:
         "false.pdf: not a PDF, or damaged beyond repair",
     ]
     assert told(read(pdf_markdown.read, papers, path=["blank.pdf", "false.pdf"])) == [
-        "blank.pdf: none of its pages (1) holds text that can be read",
+        "blank.pdf: none of its pages (1) holds text that can be read: the page holds no text",
         "false.pdf: not a PDF, or damaged beyond repair",
     ]
+
+
+# -- pictures of text ----------------------------------------------------------------------------
+
+SCANNED = "The quick brown fox jumps over the lazy dog."
+READERS = [pdf.text, pdf_markdown.read]
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """scan (a page of words, one that is a picture of words), and picture, without any text."""
+    pymupdf: Any = pytest.importorskip("pymupdf")
+    folder = tmp_path_factory.mktemp("scans")
+    with pymupdf.open() as words, pymupdf.open() as scan, pymupdf.open() as picture:
+        words.new_page().insert_text((72, 72), SCANNED, fontsize=20)
+        seen = words[0].get_pixmap(dpi=150)
+        scan.new_page().insert_text((72, 72), "words before the scan")
+        for document in (scan, picture):
+            page = document.new_page()
+            page.insert_image(page.rect, pixmap=seen)
+        scan.save(folder / "scan.pdf")
+        picture.save(folder / "picture.pdf")
+    return folder
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.skipif(pdf_ocr.tessdata() is None, reason="Tesseract is not installed")
+def test_a_page_that_is_a_picture_is_read_by_tesseract(scans: Path, reader: Any) -> None:
+    (document,) = told(read(reader, scans, path="scan.pdf"))
+    assert document["text"] == f"words before the scan\n\n{SCANNED}"
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_page_that_would_need_tesseract_is_a_reject_without_it(
+    scans: Path, reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pdf_ocr, "tessdata", lambda: None)
+    why = "the page is a picture: it can be read where Tesseract is installed"
+    assert told(read(reader, scans, path=["scan.pdf", "picture.pdf"])) == [
+        {"path": "scan.pdf", "text": "words before the scan"},
+        f"scan.pdf page 2: {why}",
+        f"picture.pdf: none of its pages (1) holds text that can be read: {why}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("languages", "why"),
+    [
+        ("", "the page is a picture, and `ocr:` is off"),
+        ("eng+xyz", "the page is a picture, and Tesseract has no `xyz` here"),
+    ],
+)
+def test_a_picture_that_may_not_or_cannot_be_read_says_why(
+    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, languages: str, why: str
+) -> None:
+    (tmp_path / "eng.traineddata").touch()
+    monkeypatch.setattr(pdf_ocr, "tessdata", lambda: tmp_path)
+    (_, reject) = told(read(pdf.text, scans, path="scan.pdf", ocr=languages))
+    assert reject == f"scan.pdf page 2: {why}"

@@ -666,7 +666,7 @@ def test_a_document_that_cannot_be_read_is_one_reject(reader: Any, papers: Path)
 
 def test_a_document_without_text_is_one_reject(papers: Path) -> None:
     assert told(read(pdf.text, papers, path="blank.pdf")) == [
-        "blank.pdf: none of its pages (1) holds text that can be read"
+        "blank.pdf: none of its pages (1) holds text that can be read: the page holds no text"
     ]
 
 
