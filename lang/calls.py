@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from dpipe.lang import graph, syntax
 from dpipe.lang.diagnostics import Bag, Edit, Fix, Label
 from dpipe.lang.env import Env, Typed
-from dpipe.lang.functions import FUNCTIONS, SYNONYMS
+from dpipe.lang.functions import FUNCTIONS, OF_ROW, SYNONYMS
 from dpipe.lang.modules import BUILTINS, python_file, python_options, python_target
 from dpipe.lang.names import Decl, misspelt
 from dpipe.lang.signatures import (
@@ -157,7 +157,7 @@ class Calls:
         self.bag = expressions.bag
         self._signatures: dict[tuple[str, str], Function] = {}
         self._open: list[tuple[str, str]] = []
-        self._drawing: set[tuple[str, str]] = set()  # the defs that call `pick`
+        self._for_row: dict[tuple[str, str], str] = {}  # defs, by what they call of `OF_ROW`
 
     def of(self, node: syntax.Call, env: Env) -> Typed:
         callee = node.callee
@@ -305,8 +305,8 @@ class Calls:
             self.bag.add("E0313", node.callee.span, f"`{name}` calls itself{around}")
             return self._wrong(node, env)
         function = self.signature(decl)
-        if decl.key in self._drawing:
-            self._draw(node, env, f"`{item.name.text}` calls `pick`, which draws for a row")
+        if decl.key in self._for_row:
+            self._of_row(node, env, self._for_row[decl.key], item.name.text)
         args = self._all_arguments(node, function, decl, item.params, env)
         result = _result(function, {})
         return Typed(graph.CallDef(self.key(decl), args), result, node.span)
@@ -351,19 +351,25 @@ class Calls:
     def _built_in(self, node: syntax.Call, function: Function, env: Env) -> Typed:
         if function.name in ("env", "secret"):
             env = env.constant()
-        if function.name == "pick":
-            self._draw(node, env, "`pick` draws for a row")
+        if function.name in OF_ROW:
+            self._of_row(node, env, function.name)
         args, bindings, sound = self._arguments(node, function, env)
         expr = graph.Call(function.name, tuple(args))
         return Typed(expr, _result(function, bindings) if sound else UNKNOWN, node.span)
 
-    def _draw(self, node: syntax.Call, env: Env, message: str) -> None:
-        """A draw hangs on the row that it is made for, or on that of whoever calls the def."""
-        if not env.draws or env.aggregates is not None:
-            help = "draw before, in a stage: `| set(drawn: …)`"
-            self.bag.add("E0308", node.span, f"{message}; there is none here", help=help)
-        elif self._open:
-            self._drawing.add(self._open[-1])
+    def _of_row(self, node: syntax.Call, env: Env, function: str, caller: str = "") -> None:
+        """What hangs on the row that it is worked out for, or on that of whoever calls the def."""
+        seen = env.draws and env.aggregates is None
+        if function == "identity" and not self._open:
+            seen = seen and env.row is not None
+        if not seen:
+            does = "draws for a row" if function == "pick" else "tells a row from others"
+            told = f"`{function}` {does}"
+            if caller:
+                told = f"`{caller}` calls `{function}`, which {does}"
+            self.bag.add("E0308", node.span, f"{told}; there is none here", help=OF_ROW[function])
+        elif self._open and self._for_row.get(self._open[-1]) != "identity":  # which asks for more
+            self._for_row[self._open[-1]] = function
 
     def _arguments(
         self, node: syntax.Call, function: Function, env: Env

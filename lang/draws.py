@@ -17,6 +17,7 @@ from dpipe.lang import graph
 
 Asked = graph.PromptCall | graph.PromptChoice
 
+_IDENTITY = graph.Call("identity", ())
 ANY = -1
 """Stands for the source of questions that hang on no row."""
 
@@ -57,7 +58,7 @@ def _number(
 
 def _reads_row(part: object) -> bool:
     """Whether an expression hangs on the row, or on an element of it."""
-    if isinstance(part, graph.Field | graph.Local):
+    if isinstance(part, graph.Field | graph.Local) or part == _IDENTITY:
         return True
     if isinstance(part, Struct):
         return any(_reads_row(getattr(part, name)) for name in part.__struct_fields__)

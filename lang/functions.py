@@ -203,6 +203,9 @@ _TABLE = (
         "a short text that stands for the value",
     ),
     Function(
+        "identity", (), STR, "a short text that stands for where the row comes from, in every run"
+    ),
+    Function(
         "cosine",
         (_arg("a", List(FLOAT), "a vector"), _arg("b", List(FLOAT), "another, as long")),
         FLOAT,
@@ -245,6 +248,12 @@ _TABLE = (
 
 FUNCTIONS: dict[str, Function] = {function.name: function for function in _TABLE}
 """By name. ``zip`` takes any labels and is typed where calls are."""
+
+OF_ROW: dict[str, str] = {
+    "pick": "draw before, in a stage: `| set(drawn: …)`",
+    "identity": "put it into the row before: `| set(id: identity())`",
+}
+"""Those that hang on which row it is, and the way out where none is seen."""
 
 SYNONYMS: dict[str, str] = {
     "average": "mean",

@@ -1,4 +1,4 @@
-"""What can be known of an expression before the run: whether it draws, whether it sees a row."""
+"""What can be known of an expression before the run: whether it hangs on a row, and how."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from typing import Any
 from msgspec import Struct
 
 from dpipe.lang import graph
+from dpipe.runtime.functions import OF_ROW
 
 
 class Analysis:
-    """Over the defs of one program; whether one draws is found once."""
+    """Over the defs of one program; what is known of one is found once."""
 
     def __init__(self, defs: Mapping[str, graph.Def]) -> None:
         self._defs = defs
-        self._drawing: dict[str, bool] = {}
+        self._of_row: dict[str, bool] = {}
 
-    def draws(self, expr: graph.Expr) -> bool:
-        """Whether chance has a part in it."""
+    def of_row(self, expr: graph.Expr) -> bool:
+        """Whether the row's identity has a part in it, as in what it draws."""
         match expr:
-            case graph.Call("pick"):
+            case graph.Call(function) if function in OF_ROW:
                 return True
-            case graph.CallDef(key) if self._def_draws(key):
+            case graph.CallDef(key) if self._def_of_row(key):
                 return True
             case _:
-                return any(map(self.draws, parts_of(expr)))
+                return any(map(self.of_row, parts_of(expr)))
 
-    def _def_draws(self, key: str) -> bool:
-        if key not in self._drawing:
-            self._drawing[key] = self.draws(self._defs[key].body)
-        return self._drawing[key]
+    def _def_of_row(self, key: str) -> bool:
+        if key not in self._of_row:
+            self._of_row[key] = self.of_row(self._defs[key].body)
+        return self._of_row[key]
 
     def python_in(self, expr: graph.Expr) -> Iterator[graph.CallPython]:
         """The calls of Python in it, and in the defs that it calls."""
@@ -42,15 +43,17 @@ class Analysis:
             yield from self.python_in(part)
 
     def is_constant(self, expr: graph.Expr, bound: frozenset[str] = frozenset()) -> bool:
-        """Whether it sees neither row nor chance, nor a local but those ``bound``."""
+        """Whether it sees no row, nor a local but those ``bound``."""
         match expr:
-            case graph.Field() | graph.Call("pick") | graph.CallPython(record=True):
+            case graph.Field() | graph.CallPython(record=True):
+                return False
+            case graph.Call(function) if function in OF_ROW:
                 return False
             case graph.Local(name):
                 return name in bound
             case graph.Lambda(param, body):
                 return self.is_constant(body, bound | {param})
-            case graph.CallDef(key) if self._def_draws(key):
+            case graph.CallDef(key) if self._def_of_row(key):
                 return False
             case _:
                 return all(self.is_constant(part, bound) for part in parts_of(expr))

@@ -1,4 +1,4 @@
-"""Chance that hangs on what a row is, never on when it comes."""
+"""Chance, and identity: what hangs on which row it is, never on when it comes."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ class Chance:
     def begin(self, key: bytes) -> None:
         self._key = key
         self._count = 0
+
+    @property
+    def key(self) -> bytes:
+        """The identity of the row."""
+        return self._key
 
     def draw(self) -> float:
         """The next number in [0, 1) of the row."""

@@ -13,7 +13,7 @@ from dpipe.runtime.analysis import Analysis
 from dpipe.runtime.calling import Functions
 from dpipe.runtime.chance import Chance
 from dpipe.runtime.errors import NoValue, UsageError
-from dpipe.runtime.functions import FUNCTIONS, OUTSIDE, PATTERNS
+from dpipe.runtime.functions import FUNCTIONS, OF_ROW, OUTSIDE, PATTERNS
 from dpipe.runtime.functions.text import compiled
 from dpipe.runtime.operators import Code, constant
 from dpipe.runtime.values import Values
@@ -169,18 +169,21 @@ class Compiler:
         if function in OUTSIDE:
             texts = [code(NO_VALUES) for code in codes]
             return constant(FUNCTIONS[function](self.names.environ, *texts))
-        if function == "pick":
-            return self._pick(codes[0])
+        if function in OF_ROW:
+            return self._of_row(function, codes)
         at = PATTERNS.get(function)
         if at is not None and (pattern := args[at]) is not None:
             codes[at] = self._pattern(pattern, codes[at])
         return closures.apply(FUNCTIONS[function], tuple(codes))
 
-    def _pick(self, elements: Code) -> Code:
+    def _of_row(self, function: str, codes: list[Code]) -> Code:
         if self.chance is None:
-            raise ValueError("`pick` needs a row's identity: compile with `Expressions.over`")
-        pick, draw = FUNCTIONS["pick"], self.chance.draw
-        return lambda values, locals=(): pick(elements(values, locals), draw())
+            raise ValueError(f"`{function}` needs a row's identity: use `Expressions.over`")
+        apply, chance = FUNCTIONS[function], self.chance
+        if function == "identity":
+            return lambda values, locals=(): apply(chance.key)
+        [elements] = codes
+        return lambda values, locals=(): apply(elements(values, locals), chance.draw())
 
     def _pattern(self, arg: graph.Expr, code: Code) -> Code:
         """A constant pattern is compiled now, so that a bad one is told before the run."""

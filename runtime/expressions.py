@@ -40,11 +40,11 @@ class Expressions:
         self.functions = self._names.functions
 
     def over(self, expr: graph.Expr, salt: bytes) -> OverRow:
-        """The expression over a whole row, whose identity seeds ``pick``.
+        """The expression over a whole row, whose identity it may tell and seeds ``pick``.
 
         ``salt`` stands for the run's seed, the stage's content and the expression's place in it.
         """
-        if not self._names.analysis.draws(expr):
+        if not self._names.analysis.of_row(expr):
             code = self._compile(expr)
             return lambda row: code(row.values)
         chance = Chance(salt)
@@ -63,7 +63,7 @@ class Expressions:
         return any(self.functions.of(call).waits for call in calls)
 
     def over_row(self, expr: graph.Expr) -> Callable[[Values], Any]:
-        """The expression over a row's values; ``pick`` needs ``over``."""
+        """The expression over a row's values; ``pick`` and ``identity`` need ``over``."""
         return self._compile(expr)
 
     def function(self, lam: graph.Lambda) -> Callable[[Values, Any], Any]:

@@ -54,13 +54,18 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "round": numbers.round_,
     "abs": abs,
     "hash": convert.hash_,
+    "identity": convert.identity,
     "cosine": numbers.cosine,
     "same_answer": answers.same_answer,
     "normal_answer": answers.normal_answer,
     "env": outside.env,
     "secret": outside.secret,
 }
-"""``pick`` takes a number in [0, 1) more, ``env`` and ``secret`` take the environment first."""
+"""``pick`` takes a number in [0, 1) more, ``identity`` a row's key, ``env`` and ``secret`` take
+the environment first."""
+
+OF_ROW = frozenset({"pick", "identity"})
+"""Those that hang on which row it is, not on its values."""
 
 OUTSIDE = frozenset({"env", "secret"})
 """Those that read the environment, once, before the run."""

@@ -89,6 +89,11 @@ def hash_(x: Any) -> str:
     return key_of(json.dumps(_canonical(x), sort_keys=True)).hex()[:16]
 
 
+def identity(key: bytes) -> str:
+    """Sixteen hexadecimal digits that stand for where a row comes from."""
+    return key.hex()[:16]
+
+
 def _canonical(x: Any) -> Any:
     """The value so that equal ones are written alike: whole floats as ints, no null fields."""
     if isinstance(x, float) and x.is_integer():

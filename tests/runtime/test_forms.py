@@ -69,3 +69,28 @@ sink small = rows
         assert text[row["at"]["start"] : row["at"]["end"]] == row["c"]
     assert "i" not in pieces[0]
     assert [row["h"] for row in pieces if "three" in row["c"]] == [["数据 😀", "Kinds"]]
+
+
+IDENTITIES = """dpipe 1
+source rows: { n: int, xs: [str] } = jsonl("rows.jsonl")
+def tagged(s: str) -> str = s + identity()
+flow named = rows
+  | where(.n > 0)
+  | set(id: identity(), tag: tagged("t-"))
+  | unnest(.xs, as: .x)
+sink out = named | keep(.id, .x, .tag, own: identity()) | jsonl("out/a.jsonl")
+"""
+
+
+def test_a_row_keeps_its_identity_wherever_it_stands(tmp_path: Path) -> None:
+    project = Folder(tmp_path)
+    project.rows("rows.jsonl", [{"n": 1, "xs": ["p", "q"]}, {"n": 2, "xs": ["r"]}])
+    project.run(IDENTITIES)
+    first = {row["x"]: row for row in project.read("out/a.jsonl")}
+    assert first["p"]["id"] == first["q"]["id"] != first["r"]["id"]
+    assert len({row["own"] for row in first.values()} | {first["p"]["id"]}) == 4
+    assert all(len(row["own"]) == 16 and row["tag"] == f"t-{row['id']}" for row in first.values())
+    moved = [{"n": 0, "xs": []}, {"n": 2, "xs": ["r"]}, {"n": 1, "xs": ["p", "q"]}]
+    project.rows("rows.jsonl", moved)
+    project.run(IDENTITIES + 'sink other = rows | jsonl("out/b.jsonl")\n')
+    assert {row["x"]: row for row in project.read("out/a.jsonl")} == first

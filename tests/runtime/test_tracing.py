@@ -56,7 +56,7 @@ SAID: list[dict[str, Any]] = [
 
 PROGRAMS = {
     "line": """
-flow kept = docs | set(n: len(.text)) | where(.n > 1) | drop(.tags)
+flow kept = docs | set(n: len(.text), own: identity()) | where(.n > 1) | drop(.tags)
 sink out = kept | ask(grade, using: said, as: .grade) | jsonl("out/a.jsonl")
 """,
     "vote": """
@@ -117,6 +117,14 @@ pipe better(rows: flow[{ text: str, tags: [str] }]) {
 }
 sink out = docs | loop(better(), times: 3, until: len(.text) > 120) | jsonl("out/a.jsonl")
 sink all = docs | loop(better(), times: 2, keep: "all") | jsonl("out/all.jsonl")
+""",
+    "failing": """
+pipe graded(rows: flow[{ text: str }]) {
+  rows | ask(grade, using: said, as: .grade) | drop(.grade)
+}
+sink all = docs | loop(graded(), times: 2, keep: "all") | jsonl("out/all.jsonl")
+flow good = docs | graded()
+sink twice = concat(docs, good) | jsonl("out/twice.jsonl")
 """,
     "nested": """
 pipe inner(rows: flow[{ text: str }]) {
