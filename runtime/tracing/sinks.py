@@ -76,11 +76,21 @@ class TracedSink:
             if isinstance(item.place, Mark):
                 self._rejected.append((item.place.ended, item.place.id))
         elif isinstance(item, Row) and (id := id_of(item.place)) is not None:
-            rejects = self._told.rejects
-            if rejects and rejects[0].place == item.place and rejects[0].row == item.values:
-                self._fail(id, rejects.popleft())
+            if self._has_failed(item):
+                self._fail(id, self._told.rejects.popleft())
             else:
                 self._trace.written.setdefault(self._of(item), array("q")).append(id)
+
+    def _has_failed(self, row: Row) -> bool:
+        """Whether the next reject is the sink's own, of this row.
+
+        That of a stage may have the same place and values: of `concat(f, f | ask(…))`, say.
+        """
+        if not self._told.rejects:
+            return False
+        reject = self._told.rejects[0]
+        of_sink = reject.stage == self._writing.label
+        return of_sink and reject.place == row.place and reject.row == row.values
 
     def _fail(self, id: Id, reject: Reject) -> None:
         self._rejected.append((self._node, id))
