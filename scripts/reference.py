@@ -1,6 +1,7 @@
 """Writes docs/reference from the tables of the language; ``--check`` tells whether it is current.
 
-A page a stage, and one each for answerers, models, functions, readers, writers and aggregates.
+A page a stage and a bundled module, and one each for answerers, models, functions, readers, writers
+and aggregates.
 The examples are programs of docs/reference/examples, shown with the row after each stage and with
 what a run of them writes.
 """
@@ -19,11 +20,14 @@ from dpipe.lang.manual import Extern, externs, in_signature, label, result, sign
 from dpipe.lang.signatures import Method, Param
 from dpipe.lang.stages import ANSWERERS, MODELS, STAGES, Answerer, Stage
 from dpipe.lang.types import show
+from scripts import modules
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs/reference"
 EXAMPLES = FOLDER / "examples"
 BUILTINS = ROOT / "stdlib/builtins.dpipe"
+MODULES = {path.stem: path for path in sorted(BUILTINS.parent.glob("*.dpipe"))}
+MODULES.pop(BUILTINS.stem)
 WIDTH = 90  # of a signature on one line
 
 # -- arguments -----------------------------------------------------------------------------------
@@ -188,7 +192,7 @@ expression over each row; rows where it is null are left out. The rules are unde
 
 
 def index_page() -> Iterator[str]:
-    yield "# Reference\n\nWritten by `scripts/reference.py` from the tables that the checker reads;"
+    yield "# Reference\n\nWritten by `scripts/reference.py` from the checker's tables and the modules;"
     yield "the text that says what all of it means is [SPEC.md](../../SPEC.md).\n"
     yield "| stage | |\n|---|---|"
     for name, stage in STAGES.items():
@@ -200,6 +204,9 @@ def index_page() -> Iterator[str]:
     for title, kind in (("Readers", "source"), ("Writers", "sink"), ("Aggregates", "metric")):
         names = dict.fromkeys(extern.name for extern in _declared(kind))
         yield f"| [{title}]({title.lower()}.md) | {_listed(names)} |"
+    yield "\n| module | |\n|---|---|"
+    for name, path in MODULES.items():
+        yield f"| [`std.{name}`](std/{name}.md) | {modules.summary(path.read_text('utf-8'))} |"
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -218,6 +225,8 @@ def pages() -> dict[str, str]:
         "writers.md": _with_example(externs_page("sink", WRITERS), "writers"),
         "aggregates.md": _with_example(externs_page("metric", AGGREGATES), "aggregates"),
     }
+    for name, path in MODULES.items():
+        made[f"std/{name}.md"] = modules.page(name, path.read_text("utf-8"))
     return {name: "\n".join(parts).rstrip() + "\n" for name, parts in made.items()}
 
 

@@ -18,8 +18,11 @@ SPEC = (reference.ROOT / "SPEC.md").read_text("utf-8")
 
 def test_the_pages_are_current() -> None:
     made = reference.pages()
-    here = reference.FOLDER.rglob("*.md")
-    assert {path.name: path.read_text("utf-8") for path in here} == made, "run scripts/generate"
+    folder = reference.FOLDER
+    here = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.md")}
+    assert {name: path.read_text("utf-8") for name, path in here.items()} == made, (
+        "run scripts/generate"
+    )
 
 
 @pytest.mark.parametrize("path", sorted(reference.EXAMPLES.glob("*.dpipe")), ids=lambda p: p.stem)
@@ -41,9 +44,7 @@ def test_the_example_of_answerers_uses_all_of_them() -> None:
 
 def test_every_declaration_of_the_builtins_is_told() -> None:
     declared = re.findall(r"^extern (\w+) (\w+)", reference.BUILTINS.read_text("utf-8"), re.M)
-    told = [
-        (e.kind, e.name) for e in reference.externs(reference.BUILTINS.read_text("utf-8"))
-    ]
+    told = [(e.kind, e.name) for e in reference.externs(reference.BUILTINS.read_text("utf-8"))]
     assert sorted(told) == sorted(declared)
 
 
