@@ -1,4 +1,4 @@
-"""The bundled modules, used: ``NAME.dpipe`` beside this file uses the pipes of ``std.NAME``.
+"""The bundled modules, used: ``NAME.dpipe`` and ``NAME_….dpipe`` here use what ``std.NAME`` has.
 
 Each is a clean program in the one layout, passes its own tests, and runs through with the
 simulated model.
