@@ -203,7 +203,8 @@ class _Printer:
         if self.fits(flat, tail):
             self.put(flat or "")
             return
-        parts = _parts(nodes) if flat is not None else [nodes]
+        whole = self.flat(nodes, magic=False) if flat is None else flat
+        parts = [nodes] if whole is None or self.fits(whole, tail) else _parts(nodes)
         if len(parts) == 1:
             self.row(nodes, indent, tail)
             return
@@ -271,20 +272,27 @@ class _Printer:
     def fits(self, flat: str | None, tail: int = 0) -> bool:
         return flat is not None and len(self.line or "") + len(flat) + tail <= WIDTH
 
-    def flat(self, nodes: list[Node]) -> str | None:
-        """The nodes on one line; None where they cannot stand on one."""
+    def flat(self, nodes: list[Node], magic: bool = True) -> str | None:
+        """The nodes on one line; None where they cannot stand on one.
+
+        With ``magic`` what has a comma behind its last element cannot.
+        """
         text = ""
         for index, node in enumerate(nodes):
-            piece = self.flat_bracket(node) if isinstance(node, Bracket) else _flat_leaf(node)
+            piece = (
+                self.flat_bracket(node, magic) if isinstance(node, Bracket) else _flat_leaf(node)
+            )
             if piece is None:
                 return None
             text += f" {piece}" if index and first_leaf(node).spaced else piece
         return text
 
-    def flat_bracket(self, bracket: Bracket) -> str | None:
-        if bracket.body or bracket.magic or bracket.opener.behind or any(inner_comments(bracket)):
+    def flat_bracket(self, bracket: Bracket, magic: bool) -> str | None:
+        if bracket.body or bracket.opener.behind or any(inner_comments(bracket)):
             return None
-        elements = [self.flat(element.nodes) for element in bracket.elements]
+        if magic and bracket.magic:
+            return None
+        elements = [self.flat(element.nodes, magic) for element in bracket.elements]
         known = [element for element in elements if element is not None]
         if len(known) < len(elements):
             return None

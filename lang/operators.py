@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 
 _PATH = re.compile(r"\.?\w+(\.\w+)*")
+RANGE = "a range"
 
 
 class Operators:
@@ -131,12 +132,14 @@ class Operators:
         return Typed(graph.Binary("in", left.expr, found.expr), BOOL, node.span)
 
     def range(
-        self, node: syntax.Binary, env: Env, of: Type = FLOAT, what: str = "a range"
+        self, node: syntax.Binary, env: Env, of: Type = FLOAT, what: str = RANGE
     ) -> graph.Range:
         low = self.expressions.expect(node.left, env, of, what)
         high = self.expressions.expect(node.right, env, of, what)
         match low.expr, high.expr:
-            case graph.Const(int() | float() as a), graph.Const(int() | float() as b) if a > b:
+            case graph.Const(int() | float() as a), graph.Const(int() | float() as b) if a > b and (
+                what == RANGE or (a < 0) == (b < 0)  # of elements, negative ones are from the end
+            ):
                 self.bag.add("E0305", node.span, "empty range", help=f"write `{b}..{a}`")
         return graph.Range(low.expr, high.expr)
 

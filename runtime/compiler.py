@@ -69,12 +69,16 @@ class Compiler:
         return code if known is None else constant(known.value)
 
     def _known(self, expr: graph.Expr, code: Code) -> _Known | None:
-        """The value where no row is needed for it; without a value each row says why."""
+        """The value where no row is needed for it; without a value each row says why.
+
+        Behind a test that does not hold, a value may be of another kind than the check has shown:
+        what Python says of it is no matter, since no row comes there.
+        """
         if not self.names.analysis.is_constant(expr):
             return None
         try:
             return _Known(code(NO_VALUES, (None,) * len(self.scope)))
-        except NoValue:
+        except (NoValue, TypeError, AttributeError):
             return None
 
     def _code(self, expr: graph.Expr) -> Code:
@@ -188,7 +192,7 @@ class Compiler:
     def _pattern(self, arg: graph.Expr, code: Code) -> Code:
         """A constant pattern is compiled now, so that a bad one is told before the run."""
         known = self._known(arg, code)
-        if known is None:
+        if known is None or known.value is None:
             return code
         try:
             return constant(compiled(known.value))

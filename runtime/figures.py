@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from dpipe.lang import graph
@@ -98,15 +99,29 @@ class Figures:
                 values[at] = vector
 
     def result(self, metrics: Sequence[Metric]) -> Values:
-        """The figures; null for one that has no value, as a share of no rows."""
+        """The figures; raises ``NoValue`` where one has none, as a share of no rows."""
+        figures: Values = {}
+        for label, figure in self._each(metrics):
+            try:
+                figures[label] = figure()
+            except NoValue as reason:
+                raise NoValue(f"`{label}`: {reason}") from None
+        return figures
+
+    def shown(self, metrics: Sequence[Metric]) -> Values:
+        """The figures for people to read; null for one that has no value."""
+        figures: Values = {}
+        for label, figure in self._each(metrics):
+            try:
+                figures[label] = figure()
+            except NoValue:
+                figures[label] = None
+        return figures
+
+    def _each(self, metrics: Sequence[Metric]) -> Iterator[tuple[str, Callable[[], Any]]]:
         results = [
             aggregate.result(metric)
             for aggregate, metric in zip(self._aggregates, metrics, strict=True)
         ]
-        figures: Values = {}
         for label, part, body in self._labels:
-            try:
-                figures[label] = body(tuple(results[part]))
-            except NoValue:
-                figures[label] = None
-        return figures
+            yield label, partial(body, tuple(results[part]))

@@ -221,7 +221,7 @@ class Writing:
         assert self.rejects is not None
         if self._figures:
             for values, metrics in self._groups.values():
-                self._output.put(self._figures.result(metrics), values)
+                self._output.put(self._figures.shown(metrics), values)
         self.spared = self._spared(self._output)
         for path in () if self.spared else self._output.complete():
             self.files[path] = self._writers[path].rows

@@ -51,8 +51,8 @@ class Group:
         async for batch in rows:
             if passing := await self._taken(batch):
                 await out.put(passing)
-        groups: Batch = [self._row(part) for part in self._parts.values()]
-        self.tally.left = len(groups)
+        groups: Batch = [self._group(part) for part in self._parts.values()]
+        self.tally.left = sum(isinstance(group, Row) for group in groups)
         if groups:
             await out.put(groups)
 
@@ -81,9 +81,15 @@ class Group:
             self._parts[key] = Part(values, row.place, self._figures.start())
         return self._parts[key]
 
-    def _row(self, part: Part) -> Row:
-        values = {**part.values, **self._figures.result(part.metrics)}
-        return Row(values, key_of("group", hash_(part.values)), part.place)
+    def _group(self, part: Part) -> Row | Reject:
+        """The row of a key; where a figure has no value it is lost, counted as one of its rows."""
+        key = key_of("group", hash_(part.values))
+        try:
+            return Row({**part.values, **self._figures.result(part.metrics)}, key, part.place)
+        except NoValue as reason:
+            self.tally.passed -= 1
+            self.tally.lose("failed:error")
+            return reject(self._label, Row(part.values, key, part.place), reason)
 
 
 def build(node: graph.StageNode, context: StageContext) -> Group:

@@ -232,3 +232,10 @@ def test_white_space_between_tokens_does_not_matter(seed: int) -> None:
     for path in PROGRAMS:
         text = _respaced(path.read_text("utf-8"), chance)
         assert _bare_tree(formatted(text)) == _bare_tree(text)
+
+
+def test_an_if_breaks_alike_where_its_list_was_broken_before() -> None:
+    test = "same_answer(.question_of_the_first_round, .question_of_the_second_round)"
+    records = ", ".join(f'{{ name: "number {n}", value: {n} }}' for n in range(4))
+    found = body(f"def f(x: int) -> [Item] = if {test} then xs else [{records}]")
+    assert "\n    then xs\n    else [\n" in found

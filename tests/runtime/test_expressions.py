@@ -287,6 +287,14 @@ def test_bodies_and_functions_see_their_locals_in_order() -> None:
     assert expressions().function(plus_field)({"a": 1}, 2) == 3
 
 
+def test_what_no_row_comes_to_is_not_worked_out_before_the_run() -> None:
+    word = graph.Param("word")
+    long = Binary(">", Call("len", (word,)), Const(3))
+    found = Call("matches", (A, word))
+    guarded = Binary("and", Binary("!=", word, Const(None)), Binary("or", long, found))
+    assert expressions(params={"word": None}).over_row(guarded)({"a": "b"}) is False
+
+
 # -- chance --------------------------------------------------------------------------------------
 
 PICKS = ListOf((Call("pick", (A,)), Call("pick", (A,))))

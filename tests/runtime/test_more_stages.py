@@ -623,6 +623,15 @@ def test_a_program_groups_and_writes_its_figures(folder: Folder) -> None:
     assert (result.status, result.exit_code) == ("done", 0)
 
 
+def test_a_figure_without_a_value_fails_the_row_of_its_key(folder: Folder) -> None:
+    found, result = result_of(folder, "group(by: .id, share: 1 / (2 - sum(.id)))")
+    assert [row["id"] for row in found] == [1, 3, 4]
+    (lost,) = folder.read("out/o.rejects.jsonl")
+    assert (lost["message"], lost["row"]) == ("`share`: division by zero", {"id": 2})
+    (group,) = [node for node in result.nodes if node.label == "f: group"]
+    assert (group.entered, group.passed, group.left, group.failed) == (4, 3, 3, 1)
+
+
 def test_a_group_may_measure_texts_through_an_embedder(folder: Folder) -> None:
     found, result = result_of(folder, "group(by: .topic, d: vendi(.text, using: v))")
     assert all(1 < row["d"] <= 2 for row in found)
