@@ -199,8 +199,14 @@ def _part(
         case CheckNode():
             return Check(label_of(node), fitter(node.row))
         case SinkNode():
-            seed = frame.settings.seed
-            writing = Writing(node, frame.expressions, models.vectors, told, seed=seed)
+            writing = Writing(
+                node,
+                frame.expressions,
+                models.vectors,
+                told,
+                seed=frame.settings.seed,
+                publishes=not frame.settings.sample,
+            )
             return _asked_ahead(index, node, frame, writing)
         case RoundNode():
             stage = loop.as_stage(node)

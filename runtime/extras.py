@@ -12,6 +12,7 @@ EXTRAS = {
     "bs4": "documents",
     "datasets": "hub",
     "docx": "documents",
+    "huggingface_hub": "hub",
     "markdownify": "documents",
     "openpyxl": "tables",
     "pyarrow": "tables",

@@ -8,6 +8,8 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Any, Protocol
 
+import trio
+
 from dpipe.lang import graph, types
 from dpipe.runtime.errors import Misfit, NoValue
 from dpipe.runtime.expressions import Expressions
@@ -48,8 +50,10 @@ class Writing:
         told: Told,
         *,
         seed: int = 0,
+        publishes: bool = True,
     ) -> None:
         self.tally = Tally()
+        self._publishes = publishes
         self.label = node.name
         self.base = folder_of(node)
         self.files: dict[Path, int] = {}
@@ -112,6 +116,7 @@ class Writing:
         async for batch in rows:
             await self._write(batch)
         self._complete()
+        await self._publish()
 
     def flush(self) -> None:
         """Make what is written so far readable."""
@@ -228,6 +233,12 @@ class Writing:
             self._told.written(path, self.files[path])
         self.rejects.complete()
 
+    async def _publish(self) -> None:
+        """Let writers that have somewhere to put complete files do so, unless rows are a sample."""
+        for path in self.files if self._publishes else ():
+            if publish := self._writers[path].publish:
+                await trio.to_thread.run_sync(publish, path, abandon_on_cancel=True)
+
     def _spared(self, output: Output | Stream) -> Spared | None:
         """What stands in the place of the files and is worth more; they then stay partial."""
         if self._standing is None or isinstance(output, Stream):
@@ -249,6 +260,7 @@ class Counted:
 
     def __init__(self, writer: Writer) -> None:
         self.rows = 0
+        self.publish: Callable[[Path], None] | None = getattr(writer, "publish", None)
         self._writer = writer
 
     def put(self, record: Values) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, ClassVar
 
 from dpipe.lang import types
 from dpipe.runtime.errors import Misfit, UsageError
 from dpipe.runtime.fit import field_path, shown
+from dpipe.runtime.python import load
 from dpipe.runtime.sinks.base import Folder
 from dpipe.runtime.sinks.card import card
 from dpipe.runtime.sinks.table_file import TableFile
@@ -15,6 +17,7 @@ from dpipe.runtime.values import Values
 
 _NAME = re.compile(r"\w+(\.\w+)*")
 _ALL = "train"
+_CARD = "README.md"
 
 
 class HfDataset:
@@ -33,9 +36,12 @@ class HfDataset:
         split: str = "",
         license: str = "",
         language: tuple[str, ...] | list[str] = (),
+        push: str = "",
+        private: bool = True,
     ) -> None:
         if split and row.get(split) is None:
             raise UsageError(f'`split: "{split}"` is no field of the row')
+        self._hub = load("dpipe.runtime.sinks.hub:Hub")(push, private) if push else None
         self._out = out
         self._field = split
         self._row = row.without([split])
@@ -62,7 +68,12 @@ class HfDataset:
             file.close()
         paths = {name: _path(name) for name, rows in self._rows.items() if rows}
         text = card(self._out.name, self._row, self._rows, paths, self._license, self._language)
-        self._out.file("README.md").write(text.encode())
+        self._out.file(_CARD).write(text.encode())
+
+    def publish(self, folder: Path) -> None:
+        """Put the complete files on the hub, where that is asked for; takes its time."""
+        if self._hub:
+            self._hub.push(folder, [_CARD, *map(_path, self._files)])
 
 
 def _path(split: str) -> str:

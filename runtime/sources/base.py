@@ -88,6 +88,19 @@ class Reading:
         self.files = tuple(files)
         self._batches = batches
 
+    def through(self, change: Callable[[Read], Read], *further: Path) -> Reading:
+        """The same reading with each item changed; it has ``further`` files."""
+
+        def batches() -> Batches:
+            found = self._batches()
+            try:
+                for batch in found:
+                    yield [change(item) for item in batch]
+            finally:
+                found.close()  # type: ignore[attr-defined]
+
+        return Reading((*self.files, *further), batches)
+
     async def __aiter__(self) -> AsyncIterator[list[Read]]:
         batches = self._batches()
         try:

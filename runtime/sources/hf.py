@@ -6,7 +6,8 @@ what is read is fetched, anew in each run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import datasets
@@ -21,31 +22,50 @@ _ONLY_CRITICAL = 50
 
 
 def read(
-    name: str, split: str = "train", config: str = "", revision: str = "", *, context: Context
+    name: str,
+    split: str = "train",
+    config: str = "",
+    revision: str = "",
+    folder: str = "",
+    *,
+    context: Context,
 ) -> Reading:
     """The rows of one split: of a folder, where there is one of that name, else of the hub.
 
-    A folder holds Parquet, JSON lines or CSV files, or what ``save_to_disk`` wrote. Raises
-    ``UsageError`` where there is no such dataset, split or config, or the hub cannot be reached.
+    A folder holds Parquet, JSON lines or CSV files, or what ``save_to_disk`` wrote; ``folder``
+    is the part of the dataset to read. Raises ``UsageError`` where there is no such dataset,
+    split or config, or the hub cannot be reached.
     """
-    # Rows and progress are dpipe's to tell, and nothing else may write to the terminal.
-    datasets.disable_progress_bars()
-    for library in (datasets, huggingface_hub):
-        library.logging.set_verbosity(_ONLY_CRITICAL)
-    folder = context.base / name
-    local = folder.is_dir()
+    be_quiet()
+    place = context.base / name
+    local = place.is_dir()
     if not local and not _may_be_on_hub(name):
         raise UsageError(f"there is no folder `{name}` in {context.base}", code="P0001")
     try:
         builder = datasets.load_dataset_builder(
-            str(folder) if local else name, config or None, revision=revision or None
+            str(place) if local else name,
+            config or None,
+            revision=revision or None,
+            data_dir=folder or None,
         )
         rows = builder.as_streaming_dataset(split).with_format("arrow")
     except Exception as e:  # of whatever kind the library and its network make
         raise _unusable(name, e, context, local=local) from None
-    files = sorted(file for file in folder.rglob("*") if file.is_file()) if local else ()
-    shown = f"{display(folder, context.project) if local else name}/{split}"
-    return Reading(files, lambda: batched(_records(rows, shown)))
+    files = sorted(file for file in place.rglob("*") if file.is_file()) if local else ()
+    shown = f"{display(place, context.project) if local else name}/{split}"
+    return streamed(rows, shown, files)
+
+
+def be_quiet() -> None:
+    """Rows and progress are dpipe's to tell, and nothing else may write to the terminal."""
+    datasets.disable_progress_bars()
+    for library in (datasets, huggingface_hub):
+        library.logging.set_verbosity(_ONLY_CRITICAL)
+
+
+def streamed(rows: Any, name: str, files: Sequence[Path] = ()) -> Reading:
+    """The rows of a streaming dataset in Arrow's format, as ``name[place]``."""
+    return Reading(files, lambda: batched(_records(rows, name)))
 
 
 def _may_be_on_hub(name: str) -> bool:
@@ -54,12 +74,15 @@ def _may_be_on_hub(name: str) -> bool:
 
 def _unusable(name: str, error: Exception, context: Context, *, local: bool) -> UsageError:
     if local:
-        return UsageError(f"cannot read the dataset in `{name}`: {_line(error)}", code="P0002")
+        return UsageError(f"cannot read the dataset in `{name}`: {line_of(error)}", code="P0002")
     hint = f"there is no folder `{name}` in {context.base} either"
-    return UsageError(f"cannot read the dataset `{name}`: {_line(error)}", code="P0001", hint=hint)
+    return UsageError(
+        f"cannot read the dataset `{name}`: {line_of(error)}", code="P0001", hint=hint
+    )
 
 
-def _line(error: Exception) -> str:
+def line_of(error: Exception) -> str:
+    """What a library says of its failure, in one line."""
     text = str(error).strip() or type(error).__name__
     line = text.splitlines()[0]
     name = not line.partition(" ")[0][1:].islower()
@@ -74,4 +97,4 @@ def _records(rows: Any, name: str) -> Iterator[Read]:
                 yield from records(batch, name, done)
                 done += batch.num_rows
     except Exception as e:  # of whatever kind the library makes of a damaged file or a lost line
-        yield Unreadable(f"{name}[{done}]", f"cannot be read from here on: {_line(e)}")
+        yield Unreadable(f"{name}[{done}]", f"cannot be read from here on: {line_of(e)}")

@@ -21,12 +21,15 @@ def read(path: str | list[str], *, context: Context) -> Reading:
 def _row(file: Path, context: Context) -> Read:
     name = display(file, context.project)
     try:
-        data = file.read_bytes()
-        kind = _kind(data)
+        url = url_of(file.read_bytes())
     except (OSError, ValueError) as e:
         return Unreadable(name, reason(e))
-    url = f"data:image/{kind};base64,{b64encode(data).decode('ascii')}"
     return Record({"path": name, "image": url}, name, name)
+
+
+def url_of(data: bytes) -> str:
+    """A picture as a data URL; raises ``ValueError`` for none and for one cut off."""
+    return f"data:image/{_kind(data)};base64,{b64encode(data).decode('ascii')}"
 
 
 def _kind(data: bytes) -> str:

@@ -12,7 +12,9 @@ from dpipe.runtime.sources.base import Context, open_source
 from dpipe.runtime.values import Reject, Row
 
 
-def read(reader: Any, folder: Path, row: Record | None = None, **args: Any) -> list[Row | Reject]:
+def read(
+    reader: Any, folder: Path, row: Record | None = None, /, **args: Any
+) -> list[Row | Reject]:
     """Everything that a source gives, run to its end."""
 
     async def main() -> list[Row | Reject]:
