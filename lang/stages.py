@@ -209,12 +209,16 @@ def _ask(call: StageCall) -> Record:
     if call.has("when") or call.text("on_error") == "null":
         answer = optional(answer)
     _retried(call)
+    _apart(call, "as", "reasoning", "meta")
     row = _plus(call, answer)
-    reasoning = call.text("reasoning")
-    if reasoning is None:
-        return row
-    _reasoned(call)
-    return row.having(reasoning, optional(STR))
+    for label, type in _BEHIND.items():
+        name = call.text(label)
+        if name is None:
+            continue
+        _of_one_answer(call, label)
+        null = label == "reasoning" or isinstance(answer, Optional)
+        row = row.having(name, optional(type) if null else type)
+    return row
 
 
 def _retried(call: StageCall) -> None:
@@ -228,14 +232,12 @@ def _retried(call: StageCall) -> None:
             call.error("E0517", "retry", message, help)
 
 
-def _reasoned(call: StageCall) -> None:
-    """One field holds the reasoning behind one answer."""
+def _of_one_answer(call: StageCall, label: str) -> None:
+    """One field holds what is behind one answer."""
     if call.has("over") or call.gives_several():
-        message = "`reasoning:` is the reasoning behind a single answer; here there are several"
-        call.error("E0517", "reasoning", message, "ask for it in the answer: `reason: str`")
-    elif call.text("reasoning") == call.text("as"):
-        message = f"`.{call.text('as')}` is the answer: its reasoning needs a field of its own"
-        call.error("E0302", "reasoning", message)
+        message = f"`{label}:` is what stands behind a single answer; here there are several"
+        help = "ask for it in the answer: `reason: str`" if label == "reasoning" else None
+        call.error("E0517", label, message, help)
 
 
 def _embed(call: StageCall) -> Record:
@@ -316,6 +318,19 @@ PLAIN = Union((STR, FLOAT, BOOL))
 SORTABLE = optional(PLAIN)
 COUNT = Int(0, None)
 POSITIVE = Int(1, None)
+META = Record(
+    (
+        Field("model", STR),
+        Field("id", STR),
+        Field("options", JSON),
+        Field("attempts", POSITIVE),
+        Field("input_tokens", optional(COUNT)),
+        Field("output_tokens", optional(COUNT)),
+    )
+)
+_BEHIND: dict[str, Type] = {"reasoning": STR, "meta": META}
+"""What an ``ask`` can tell of a single answer, by the argument that names its field."""
+
 SPAN = Record((Field("start", COUNT), Field("end", COUNT)))
 """A part of a text, in characters from 0."""
 
@@ -447,6 +462,12 @@ _STAGES = (
                 doc="asked once per element; the prompt is then `e -> p(a: e)`",
             ),
             Param("reasoning", "new", required=False, doc="the field for the model's reasoning"),
+            Param(
+                "meta",
+                "new",
+                required=False,
+                doc="the field for who answered, with which options, at which try",
+            ),
             Param("retry", "const", RETRY, required=False, doc="tries more per outcome"),
             Param(
                 "on_error",
@@ -461,7 +482,8 @@ _STAGES = (
         row=(
             "R + the field of `as:`, of the type that the prompt and who answers make together; a "
             'list of it with `over:`; optional with `when:` or `on_error: "null"`. R + the field '
-            "of `reasoning:`, a `str?`."
+            "of `reasoning:`, a `str?`. + the field of `meta:`, a record of what is behind the "
+            "answer."
         ),
     ),
     Stage(

@@ -25,12 +25,28 @@ from dpipe.runtime.keys import options_meant
 from dpipe.runtime.values import Values
 
 
+class Meta(Struct, frozen=True):
+    """What one model's answer came of; ``id`` is what its endpoint calls the model.
+
+    ``options`` are the sampling options as the program means them, ``attempts`` counts the one
+    that brought the answer, whose tokens these are; None where the endpoint counts none.
+    """
+
+    model: str
+    id: str
+    options: Mapping[str, Any]
+    attempts: int = 1
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
 class Value(Struct, frozen=True):
-    """An answer; ``model`` is the name of who gave it."""
+    """An answer; ``model`` is the name of who gave it. One model's answer has ``meta``."""
 
     value: Any
     model: str
     reasoning: str | None = None
+    meta: Meta | None = None
 
 
 class Failed(Struct, frozen=True):

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from dpipe.lang.types import Type
 from dpipe.runtime import reading
-from dpipe.runtime.answerers import Failed, Seat, Value
+from dpipe.runtime.answerers import Failed, Meta, Seat, Value
 from dpipe.runtime.journal import LOOKED_UP_AT_ONCE, Journal, Recorded
 from dpipe.runtime.keys import draw_key, question_key, request_key
 from dpipe.runtime.models.gate import GatedModel
@@ -102,7 +102,7 @@ class Chain:
         self.attempt = entry.attempt + 1
         read = read or read_entry(entry, self.request.result)
         if isinstance(read, reading.Ok):
-            self.verdict = Value(read.value, self._model, read.reasoning)
+            self.verdict = Value(read.value, self._model, read.reasoning, self._meta(entry))
             return
         again = self._again(read, entry.reply) if self._left.get(read.outcome, 0) > 0 else None
         if again is None:
@@ -111,6 +111,12 @@ class Chain:
             return
         self._left[read.outcome] -= 1
         self.request = again
+
+    def _meta(self, entry: Recorded) -> Meta:
+        usage = entry.reply.usage if entry.reply else Usage()
+        options, attempts = self._first.options, entry.attempt + 1
+        tokens = usage.input or None, usage.output or None
+        return Meta(self._model, entry.model, options, attempts, *tokens)
 
     def _again(self, read: reading.Failed, reply: Reply | None) -> Request | None:
         """The request to send after this outcome; None where it would end the same way."""

@@ -13,7 +13,7 @@ import trio
 
 from dpipe.lang import graph
 from dpipe.lang.graph import prompts_of
-from dpipe.runtime.answerers import Failed, Seat, Value
+from dpipe.runtime.answerers import Failed, Meta, Seat, Value
 from dpipe.runtime.asking import Draw, Query, Question, query_of
 from dpipe.runtime.errors import CallFails, Misfit, NoValue, UsageError
 from dpipe.runtime.executor import Part
@@ -100,7 +100,9 @@ class Script:
         params = dict(zip(names, query.question.args, strict=True))
         try:
             value = self._next(name, params)(query.key, params)
-            return Value(fit(value, result), query.seat.model)
+            seat = query.seat
+            meta = Meta(seat.model, seat.model, seat.options)
+            return Value(fit(value, result), seat.model, meta=meta)
         except CallFails as fails:
             return Failed(fails.outcome, "as the test has it")
         except NoValue as reason:

@@ -72,9 +72,8 @@ class Origins:
                 found = dict.fromkeys([name_of(node, "as") or "", *new], element)
                 found[name_of(node, "index")] = NONE
             case "ask":
-                found = dict.fromkeys(
-                    (name_of(node, "as"), name_of(node, "reasoning")), frozenset((at,))
-                )
+                found = dict.fromkeys(written(node), frozenset((at,)))
+                found[name_of(node, "meta")] = NONE
             case "chunk":
                 piece = self.of(args.get("text"), node.input) | {at}
                 found = dict.fromkeys(written(node), NONE)

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 import trio
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from dpipe.lang import graph
 from dpipe.runtime.answerers import Failed, OutVoted, Result, Topology, Value, bind
@@ -69,6 +70,7 @@ class Asked(Struct, frozen=True):
     rounds: tuple[int, ...] = ()
     when: Callable[[Row], bool] | None = None
     reasoning: str | None = None
+    meta: str | None = None
     on_error: Literal["reject", "null", "fail"] = "reject"
 
 
@@ -162,7 +164,7 @@ class Ask:
         asked = self._asked
         try:
             if asked.when is not None and not asked.when(row):
-                slot.fill(self._with(row, None, None))
+                slot.fill(self._with(row, None))
                 return None
             questions = asked.prompt(row)
         except NoValue as reason:
@@ -231,24 +233,27 @@ class Ask:
 
     def _end(self, row: Row, result: Result) -> End:
         match result:
-            case Value(value, _, reasoning):
-                return self._with(row, value, reasoning)
+            case Value():
+                return self._with(row, result)
             case OutVoted(as_null):
-                return self._with(row, None, None) if as_null else result
+                return self._with(row, None) if as_null else result
             case Failed(outcome, message, reply):
                 return self._failed(row, outcome, message, reply)
 
     def _failed(self, row: Row, outcome: str, message: str, reply: str | None) -> Row | Reject:
         if self._asked.on_error == "null":
-            return self._with(row, None, None)
+            return self._with(row, None)
         if self._asked.on_error == "fail":
             raise UsageError(f"{row.place}: {self._asked.label}: {outcome}: {message}")
         return Reject(self._asked.label, outcome, message, row.place, row.values, reply)
 
-    def _with(self, row: Row, value: Any, reasoning: str | None) -> Row:
-        values: Values = {**row.values, self._asked.as_: value}
-        if self._asked.reasoning is not None:
-            values[self._asked.reasoning] = reasoning
+    def _with(self, row: Row, answer: Value | None) -> Row:
+        asked = self._asked
+        values: Values = {**row.values, asked.as_: answer and answer.value}
+        if asked.reasoning is not None:
+            values[asked.reasoning] = answer and answer.reasoning
+        if asked.meta is not None:
+            values[asked.meta] = answer and answer.meta and asdict(answer.meta)
         return row.with_values(values)
 
     # -- rows out --------------------------------------------------------------------------------
@@ -350,7 +355,7 @@ def build(
     assert isinstance(using, graph.Answerer)
     binder = _Binder(context.expressions, program.sampling)
     topology, seats = bind(using, binder)
-    when, reasoning = node.args.get("when"), context.constant(node, "reasoning", None)
+    when = node.args.get("when")
     asked = Asked(
         context.label,
         _prompted(node, context, program),
@@ -361,7 +366,8 @@ def build(
         retry={**RETRY, **context.constant(node, "retry", {})},
         rounds=node.rounds,
         when=None if when is None else context.over(when, "when"),
-        reasoning=reasoning,
+        reasoning=context.constant(node, "reasoning", None),
+        meta=context.constant(node, "meta", None),
         on_error=context.constant(node, "on_error", "reject"),
     )
     models = frozenset(seat.model for seat in seats)

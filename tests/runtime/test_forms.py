@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dpipe.runtime.models.simulated import tokens_in
 from tests.runtime.programs import Folder
 
 NUMBERS = """dpipe 1
@@ -94,3 +95,42 @@ def test_a_row_keeps_its_identity_wherever_it_stands(tmp_path: Path) -> None:
     project.rows("rows.jsonl", moved)
     project.run(IDENTITIES + 'sink other = rows | jsonl("out/b.jsonl")\n')
     assert {row["x"]: row for row in project.read("out/a.jsonl")} == first
+
+
+SAID = [
+    {"match": "first", "reply": "no JSON", "times": 1},
+    {"reply": {"ok": True}},
+]
+META = """dpipe 1
+model a = openai("a-large", url: "scripted:said.jsonl", temperature: 0.5, max_tokens: 9)
+model b = openai("b-small", url: "simulated:")
+source rows: { text: str } = jsonl("rows.jsonl")
+prompt check(text: str) -> { ok: bool } { user: "{text}" }
+sink out = rows
+  | ask(check, using: a(top_p: 0.9), as: .x, meta: .m, when: .text != "none")
+  | ask(check, using: vote([b, b], on: v -> v.ok, tie: "null"), as: .y, meta: .n)
+  | jsonl("out/a.jsonl")
+"""
+
+
+def test_an_answer_tells_who_gave_it_and_how_the_same_from_the_journal(tmp_path: Path) -> None:
+    project = Folder(tmp_path)
+    project.rows("said.jsonl", SAID)
+    project.rows("rows.jsonl", [{"text": "first"}, {"text": "none"}, {"text": "last"}])
+    project.run(META)
+    rows = project.read("out/a.jsonl")
+    options = {"temperature": 0.5, "max_tokens": 9, "top_p": 0.9}
+    assert [row["m"] and row["m"]["attempts"] for row in rows] == [2, None, 1]
+    assert rows[2]["m"] == {
+        "model": "a",
+        "id": "scripted:a-large",
+        "options": options,
+        "attempts": 1,
+        "input_tokens": tokens_in("last\n"),
+        "output_tokens": tokens_in('{"ok":true}'),
+    }
+    assert all((row["n"] or {}).get("model") == (row["y"] and "b") for row in rows)
+    before = (tmp_path / "out/a.jsonl").read_bytes()
+    (tmp_path / "out/a.jsonl").unlink()
+    project.run(META, replay=True)
+    assert (tmp_path / "out/a.jsonl").read_bytes() == before

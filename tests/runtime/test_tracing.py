@@ -69,13 +69,15 @@ sink out = docs
 flow asked = docs
   | ask(grade, using: cascade([said, vote([a, b, a], on: v -> v.score > 5), b],
     accept: v -> v.score > 6), as: .grade)
-  | ask(echo, using: fallback([said, a]), as: .echo, on_error: "null")
+  | ask(echo, using: fallback([said, a]), as: .echo, on_error: "null", meta: .by)
   | ask(grade, using: poll([a, b, said], on: v -> v.score, min: 2), as: .poll)
   | ask(echo, using: all([a, b]), as: .all, when: len(.tags) > 1)
 sink out = asked | jsonl("out/a.jsonl")
 """,
     "many": """
-flow tags = docs | unnest(.tags, as: .tag, index: .i) | chunk(.text, sentences: 1, as: .piece, span: .at, headings: .over)
+flow tags = docs
+  | unnest(.tags, as: .tag, index: .i)
+  | chunk(.text, sentences: 1, as: .piece, span: .at, headings: .over)
 sink out = tags
   | ask(echo(text: "{.tag} {.piece}"), using: a, as: .echo)
   | jsonl("out/a.jsonl")
