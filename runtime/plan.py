@@ -147,9 +147,9 @@ class Wiring(Struct, frozen=True):
     """The nodes that the chosen sinks need, and how rows go between them.
 
     ``readers`` are in the order of the program; ``rejects_to`` is, per node, the place in them of
-    the branch that leads to the first sink, if it can be where rows are not only looked at; all
-    rows of the nodes ``above_limits`` meet a ``limit(n)``; what leaves a loop may come through
-    the nodes that are ``carrying``.
+    the branch that leads to the first sink, if it can be one behind no ``limit(n)``, and where rows
+    are not only looked at; all rows of the nodes ``above_limits`` meet a ``limit(n)``; what leaves
+    a loop may come through the nodes that are ``carrying``.
     """
 
     nodes: tuple[int, ...]
@@ -196,22 +196,41 @@ def _rejects_to(
 ) -> dict[int, int]:
     """For each node the place of the edge to the first sink.
 
-    Of several edges to it the one on whose way rows are least often only looked at.
+    One behind a ``limit(n)`` is the last choice: rows that fail once the limit is full are still
+    missing elsewhere. Of several edges to the sink it is the one on whose way rows are least often
+    only looked at.
     """
-    ways = {index: (place, 0) for place, index in enumerate(sinks)}
+    ways: dict[int, Ways] = {index: {place: Way(0, False)} for place, index in enumerate(sinks)}
     found: dict[int, int] = {}
     for index in reversed(nodes):
         if edges := readers[index]:
-            onward = [_way(program, edge, ways[edge.reader]) for edge in edges]
-            ways[index] = min(onward)
-            found[index] = onward.index(ways[index])
+            onward = [_over(program, edge, ways[edge.reader]) for edge in edges]
+            reached = {sink for those in onward for sink in those}
+            best = {sink: min(w[sink] for w in onward if sink in w) for sink in reached}
+            first = min(reached, key=lambda sink: (best[sink].limited, sink))
+            ways[index] = best
+            found[index] = next(at for at, w in enumerate(onward) if w.get(first) == best[first])
     return found
 
 
-def _way(program: Graph, edge: Edge, onward: tuple[int, int]) -> tuple[int, int]:
-    """Over an edge: which sink comes first, and how often rows are only looked at."""
-    sink, looked_at = onward
-    return sink, looked_at + only_looked_at(program.nodes[edge.reader], edge.slot)
+class Way(Struct, frozen=True, order=True):
+    """A way to a sink: how often rows are only looked at on it, whether a ``limit(n)`` is."""
+
+    looked_at: int
+    limited: bool
+
+
+Ways: TypeAlias = Mapping[int, Way]
+"""The best way to each sink, by its place among those chosen."""
+
+
+def _over(program: Graph, edge: Edge, onward: Ways) -> Ways:
+    """The ways of an edge's reader, from before the edge."""
+    node = program.nodes[edge.reader]
+    looked_at, limited = only_looked_at(node, edge.slot), _limits(node)
+    return {
+        sink: Way(way.looked_at + looked_at, way.limited or limited) for sink, way in onward.items()
+    }
 
 
 def only_looked_at(node: Node, slot: int) -> bool:

@@ -64,3 +64,18 @@ def test_a_second_limit_further_on_asks_only_for_what_is_missing(folder: Folder)
     more = folder.run(program.replace("LIMIT", "20"), canary=0)
     assert len(folder.read("out.jsonl")) == 20
     assert more.calls < first.calls + refused + 4 * 4
+
+
+def test_what_fails_behind_a_full_limit_is_in_the_rejects_of_the_sink_that_wants_all(
+    folder: Folder,
+) -> None:
+    result = folder.run(
+        """dpipe 1
+source docs: { n: int } = jsonl("in.jsonl")
+flow shares = docs | set(share: 1 / (.n - 300))
+sink few = shares | limit(3) | jsonl("few.jsonl")
+sink all = shares | jsonl("all.jsonl")
+"""
+    )
+    assert result.rejects == {"all.rejects.jsonl": 1}
+    assert [row["row"]["n"] for row in folder.read("all.rejects.jsonl")] == [300]
