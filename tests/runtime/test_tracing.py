@@ -128,14 +128,6 @@ sink all = docs | loop(graded(), times: 2, keep: "all") | jsonl("out/all.jsonl")
 flow good = docs | graded()
 sink twice = concat(docs, good) | jsonl("out/twice.jsonl")
 """,
-    "failing": """
-pipe graded(rows: flow[{ text: str }]) {
-  rows | ask(grade, using: said, as: .grade) | drop(.grade)
-}
-sink all = docs | loop(graded(), times: 2, keep: "all") | jsonl("out/all.jsonl")
-flow good = docs | graded()
-sink twice = concat(docs, good) | jsonl("out/twice.jsonl")
-""",
     "nested": """
 pipe inner(rows: flow[{ text: str }]) {
   rows | set(text: .text + "a") | where(len(.text) < 50)
