@@ -134,6 +134,15 @@ def test_programs_in_the_docs_check(page: Path, tmp_path: Path) -> None:
         assert str(found).startswith("0 errors, 0 warnings in "), shown.text
 
 
+@pytest.mark.parametrize("page", hand_written(), ids=lambda page: page.name)
+def test_tests_in_the_docs_pass(page: Path, tmp_path: Path) -> None:
+    for number, shown in enumerate(programs(page)):
+        compiled = dpipe.compile(shown.write(tmp_path, f"block{number}.dpipe"))
+        assert compiled.graph is not None
+        failures = [run_test(compiled.graph, test).failures for test in compiled.tests]
+        assert failures == [()] * len(compiled.tests)
+
+
 def test_the_output_in_the_readme_is_that_of_its_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
