@@ -67,8 +67,9 @@ def _unused(info: Info) -> str:
     if info.unused is None:
         return "what the programs still use is not known until each has run to its end again"
     if not info.unused:
-        return "the programs' last runs used all of it"
-    return f"{amounts.count(info.unused)} of it were not used by the programs' last runs"
+        return "the programs used all of it in their last whole runs, or since"
+    count = amounts.count(info.unused)
+    return f"{count} of it were not used by the programs in their last whole runs, nor since"
 
 
 def _spent(spent: Spent) -> Iterator[str]:

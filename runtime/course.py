@@ -47,14 +47,14 @@ from dpipe.runtime.writing import Writing
 PROGRESS = 0.25
 """Seconds between two looks at where the run stands."""
 
-_PASSING = ("failed:error", "failed:unavailable")
+_PASSING = "failed:unavailable"
 
 GO_ON = "what was answered is kept: run it again to go on, nothing is paid twice"
 
 
 def _missed(nodes: Iterable[NodeCount]) -> bool:
     """Whether rows were lost to what may pass, so that answers about them went unused."""
-    return any(node.reasons.get(reason) for node in nodes for reason in _PASSING)
+    return any(node.reasons.get(_PASSING) for node in nodes)
 
 
 class Watch:

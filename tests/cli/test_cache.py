@@ -97,7 +97,7 @@ def test_info_tells_how_much_of_whom_and_what_was_spent(dpipe: Dpipe, project: P
     text = dpipe("cache").out
     assert "3 answers, from " in text
     assert "took 2 answers from here, which saved about $" in text
-    assert "the programs' last runs used all of it" in text
+    assert "the programs used all of it in their last whole runs, or since" in text
 
 
 def test_its_options_may_stand_before_the_command_or_behind_it(
@@ -235,6 +235,17 @@ def test_a_run_that_lost_rows_to_passing_trouble_takes_nothing_either(
     assert told(dpipe, "prune", "--unused")["answers"] == 0
     asked(dpipe)
     assert told(dpipe, "prune", "--unused")["answers"] == 4
+
+
+def test_rows_that_fail_alike_each_time_keep_nothing_in_use(dpipe: Dpipe, project: Project) -> None:
+    rows(project.root, 4, first=10)
+    asked(dpipe)
+    (project.root / "in.jsonl").write_text('{"n": 10}\n{"n": 11}\nno record\n')
+    assert dpipe("run", "p.dpipe").code == 1
+    assert told(dpipe, "info")["unused"] == 2
+    text = dpipe("cache").out
+    assert "2 of it were not used by the programs in their last whole runs, nor since" in text
+    assert told(dpipe, "prune", "--unused")["answers"] == 2
 
 
 def test_a_program_that_is_gone_uses_nothing(dpipe: Dpipe, project: Project) -> None:
