@@ -170,6 +170,9 @@ class Prompts:
             )
         if then is None or otherwise is None:
             return None, result if then is not None else other
+        match test.expr:
+            case graph.Binary("==", graph.Const(left), graph.Const(right)):  # what a pipe was given
+                return (then, result) if left == right else (otherwise, other)
         return graph.PromptChoice(test.expr, then, otherwise), result
 
     def _call(
