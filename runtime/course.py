@@ -39,8 +39,8 @@ from dpipe.runtime.places import real_place
 from dpipe.runtime.plan import ancestors
 from dpipe.runtime.record import list_runs
 from dpipe.runtime.result import EXIT_CODES, OutputFile, RunResult
-from dpipe.runtime.sinks.files import PARTIAL, partial_of
-from dpipe.runtime.standing import Standing
+from dpipe.runtime.sinks.files import PARTIAL
+from dpipe.runtime.standing import Spared, Standing
 from dpipe.runtime.values import Reject
 from dpipe.runtime.writing import Writing
 
@@ -190,6 +190,7 @@ class Course(Struct, frozen=True):
         paths = {path.sink: path for path in self.inputs.sinks.values()}
         earlier = self._earlier_outputs() if any(path.fields for path in paths.values()) else []
         within = None if self.frame.settings.allow_outside else self.frame.project.root
+        is_sample = self.frame.settings.sample is not None
         taken: set[Path] = set()
         sinks = {label_of(node): index for index, node in self.frame.nodes()}
         for writing in self._writings():
@@ -200,7 +201,7 @@ class Course(Struct, frozen=True):
                 if path and path.fields and path.might_write(real_place(file))
             ]
             lost = partial(self._has_lost, sinks[writing.label])
-            standing = Standing(self.frame.project, previous, lost)
+            standing = Standing(self.frame.project, previous, lost, is_sample)
             rejects = self.inputs.rejects[writing.label]
             writing.open(path, rejects, previous, within, taken, standing)
 
@@ -274,20 +275,22 @@ class Course(Struct, frozen=True):
 
     def _spared(self) -> str | None:
         """Which outputs were left as they were, where some were."""
-        told = [
-            f"{self.watch.shown(each.path)} was left as it was, with"
-            f" {'its rows' if each.rows is None else f'{each.rows:,} rows'}: this run lost rows to"
-            f" failures and has {each.made:,} for it, which lie beside as {PARTIAL}"
-            for each in (writing.spared for writing in self._writings())
-            if each is not None
-        ]
+        told = [self._left(writing.spared) for writing in self._writings() if writing.spared]
         return f"{'; '.join(told)}; remove what stands there to have it replaced" if told else None
+
+    def _left(self, spared: Spared) -> str:
+        stands = "its rows" if spared.rows is None else f"{spared.rows:,} rows"
+        left = f"{self.watch.shown(spared.path)} was left as it was, with {stands}"
+        if spared.for_sample:
+            return f"{left}: this run's {spared.made:,} are a sample, and lie beside as {PARTIAL}"
+        lost = "this run lost rows to failures and has"
+        return f"{left}: {lost} {spared.made:,} for it, which lie beside as {PARTIAL}"
 
     def _end(
         self, executor: Executor, status: Status, message: str | None, code: int | None = None
     ) -> RunResult:
         exit_code = EXIT_CODES[status] if code is None else code
-        rejects = self._rejects(is_complete=status in ("done", "rows lost"))
+        rejects = self._rejects()
         elapsed, nodes, models = (
             self.watch.elapsed(),
             executor.counts(),
@@ -322,12 +325,10 @@ class Course(Struct, frozen=True):
             seconds=elapsed,
         )
 
-    def _rejects(self, *, is_complete: bool) -> dict[str, int]:
+    def _rejects(self) -> dict[str, int]:
         """How many rejects lie in which file."""
         return {
-            self.watch.shown(
-                writing.rejects.path if is_complete else partial_of(writing.rejects.path)
-            ): writing.rejected
+            self.watch.shown(writing.rejects.at): writing.rejected
             for writing in self._writings()
             if writing.rejects and writing.rejected
         }

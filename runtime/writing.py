@@ -231,7 +231,10 @@ class Writing:
         for path in () if self.spared else self._output.complete():
             self.files[path] = self._writers[path].rows
             self._told.written(path, self.files[path])
-        self.rejects.complete()
+        if self.spared and self.spared.for_sample:
+            self.rejects.finish()
+        else:
+            self.rejects.complete()
 
     async def _publish(self) -> None:
         """Let writers that have somewhere to put complete files do so, unless rows are a sample."""

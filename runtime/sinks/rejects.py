@@ -12,7 +12,7 @@ import msgspec
 from dpipe.lang import types
 from dpipe.runtime.errors import Misfit
 from dpipe.runtime.sinks.base import Out, encode
-from dpipe.runtime.sinks.files import Output, remove
+from dpipe.runtime.sinks.files import Output, partial_of, remove
 from dpipe.runtime.sinks.layout import Lines
 from dpipe.runtime.values import Reject, Values
 
@@ -20,10 +20,14 @@ _DEPTH = 100
 
 
 class Rejects:
-    """Writes one sink's rejects, a line each; there is no file when there are none."""
+    """Writes one sink's rejects, a line each; there is no file when there are none.
+
+    ``at`` is where they lie: beside, until they are complete.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.at = partial_of(path)
         self._output: Output | None = None
 
     def put(self, reject: Reject) -> None:
@@ -41,6 +45,12 @@ class Rejects:
             self._output.complete()
         else:
             remove(self.path)
+        self.at = self.path
+
+    def finish(self) -> None:
+        """Let the partial file be complete; what an earlier run wrote stays."""
+        if self._output:
+            self._output.finish()
 
     def abandon(self) -> None:
         if self._output:

@@ -119,3 +119,51 @@ def test_another_sink_that_lost_nothing_is_replaced(folder: Folder) -> None:
     result = folder.run(program, canary=0)
     assert [output.sink for output in result.outputs] == ["plain"]
     assert folder.read("out/plain.jsonl")[0] == {"n": 10}
+
+
+# -- a sample ------------------------------------------------------------------------------------
+
+
+def test_a_sample_does_not_replace_the_dataset_of_a_whole_run(folder: Folder) -> None:
+    folder.run(PROGRAM)
+    result = folder.run(PROGRAM, sample=3)
+    assert (result.status, result.exit_code, result.outputs) == ("done", 0, ())
+    assert result.message == (
+        "out/all.jsonl was left as it was, with 10 rows: this run's 3 are a sample, and lie beside"
+        " as .partial; remove what stands there to have it replaced"
+    )
+    assert len(folder.read("out/all.jsonl")) == 10
+    assert [row["n"] for row in folder.read("out/all.jsonl.partial")] == [0, 1, 2]
+
+
+def test_a_sample_replaces_a_sample_and_a_whole_run_either(folder: Folder) -> None:
+    for sample in (3, 2, None, 4):
+        folder.run(PROGRAM, sample=sample)
+    assert len(folder.read("out/all.jsonl")) == 10
+    assert len(folder.read("out/all.jsonl.partial")) == 4
+    folder.run(PROGRAM)
+    assert folder.files() == ["out/all.jsonl"]
+
+
+def test_what_no_run_on_record_wrote_is_left_by_a_sample(folder: Folder) -> None:
+    folder.rows("out/all.jsonl", [{"mine": 1}])
+    assert folder.run(PROGRAM, sample=3).outputs == ()
+    assert folder.read("out/all.jsonl") == [{"mine": 1}]
+
+
+def test_a_sample_leaves_the_rejects_of_the_dataset_too(folder: Folder) -> None:
+    folder.rows("in.jsonl", [{"n": n} for n in range(8, 14)])
+    answers(folder, bad=2)
+    folder.run(PROGRAM, canary=0)
+    folder.rows("in.jsonl", [{"n": n} for n in (8, 11, 12, 13)])
+    result = folder.run(PROGRAM, sample=2)
+    assert (result.exit_code, result.rejects) == (1, {"out/all.rejects.jsonl.partial": 1})
+    assert len(folder.read("out/all.rejects.jsonl")) == 2
+    assert len(folder.read("out/all.rejects.jsonl.partial")) == 1
+
+
+def test_a_sample_leaves_all_files_of_a_partition(folder: Folder) -> None:
+    program = PROGRAM.replace("out/all.jsonl", "out/{.n}.jsonl")
+    folder.run(program)
+    assert folder.run(program, sample=1).outputs == ()
+    assert len(folder.files()) == 11
