@@ -35,6 +35,9 @@ class Out(Protocol):
 
     def write(self, data: bytes) -> None: ...
 
+    def beside(self, name: str, data: bytes) -> None:
+        """Write another file, whole, at a place relative to this one's folder."""
+
 
 class Folder(Protocol):
     """The folder that a writer writes; ``name`` is its own."""

@@ -46,10 +46,11 @@ def partial_of(path: Path) -> Path:
 class PartialFile:
     """A file on its way; opened anew where it was closed to save handles."""
 
-    def __init__(self, path: Path, open_files: OpenFiles) -> None:
+    def __init__(self, path: Path, open_files: OpenFiles, within: Path | None = None) -> None:
         self.path = path
         self.suffix = path.suffix
         self._open_files = open_files
+        self._within = within
         with _told(path):
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
@@ -63,6 +64,28 @@ class PartialFile:
             self._open_files.of(self).write(data)
         except OSError as e:
             raise _refused(self.path, e) from e
+
+    def beside(self, name: str, data: bytes) -> None:
+        """Write a file whose name tells its content, at once; one that is there stays."""
+        path = self.path.parent / name
+        refuse_outside(path, self._within)
+        with _told(path):
+            if path.exists():
+                return
+            _make_folder(path.parent)
+            partial_of(path).unlink(missing_ok=True)
+            with partial_of(path).open("xb") as made:
+                made.write(data)
+            os.replace(partial_of(path), path)
+
+
+def refuse_outside(path: Path, within: Path | None) -> None:
+    """Raises ``UsageError`` where a place is not below ``within``, links followed."""
+    if within and not inside(path.parent, within):
+        raise UsageError(
+            f"cannot write `{path}`: a link in it leads outside {within}",
+            hint="remove the link, or add --allow-outside",
+        )
 
 
 def _make_folder(folder: Path) -> None:
@@ -222,10 +245,10 @@ class Output:
         return writer
 
     def _file(self, path: Path) -> PartialFile:
-        self._refuse_outside(path)
+        refuse_outside(path, self._within)
         if path in self._taken:
             raise UsageError(f"two sinks would both write `{path}`", hint="give each its own path")
-        file = PartialFile(path, self._files)
+        file = PartialFile(path, self._files, self._within)
         self._taken.add(path)
         self._begun.append(file)
         return file
@@ -238,13 +261,6 @@ class Output:
             self._files.drop(file)
             with _told(file.path):
                 partial_of(file.path).unlink()
-
-    def _refuse_outside(self, path: Path) -> None:
-        if self._within and not inside(path.parent, self._within):
-            raise UsageError(
-                f"cannot write `{path}`: a link in it leads outside {self._within}",
-                hint="remove the link, or add --allow-outside",
-            )
 
 
 def known_partitions(partition: tuple[types.Field, ...]) -> Iterator[tuple[str, ...]]:

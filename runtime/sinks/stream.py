@@ -27,6 +27,9 @@ class StandardOutput:
             reason = (e.strerror or str(e)).lower()
             raise UsageError(f"cannot write to the standard output: {reason}") from e
 
+    def beside(self, name: str, data: bytes) -> None:
+        raise UsageError("the standard output has no folder for files beside it")
+
 
 class Stream:
     """``Output`` for a sink without files: every record is out as soon as it is put."""
