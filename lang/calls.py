@@ -34,6 +34,7 @@ from dpipe.lang.types import (
     Record,
     Type,
     fits,
+    hides,
     may_be_null,
     optional,
     required,
@@ -283,7 +284,7 @@ class Calls:
             )
         key = self.key(decl)
         names = tuple(param.name for param in params)
-        self.expressions.defs[key] = graph.Def(key, names, body.expr)
+        self.expressions.defs[key] = graph.Def(key, names, _told(body, result))
 
     def key(self, decl: Decl) -> str:
         """What a declaration is called in the graph: as the root file would write it."""
@@ -387,7 +388,8 @@ class Calls:
             elif isinstance(param.type, Arrow):
                 args.append(self._lambda(arg.value, function, param.type, bindings, env).expr)
             else:
-                args.append(self._value(arg.value, function, param, bindings, env).expr)
+                given = self._value(arg.value, function, param, bindings, env)
+                args.append(_told(given, param.type))
         return args, bindings, not bound.wrong
 
     def _bound(self, node: syntax.Call, function: Function) -> Bound:
@@ -540,6 +542,11 @@ class Calls:
 
 _OF_VALUE: dict[str, Callable[[Type], Type]] = {"min": optional, "max": optional, "collect": List}
 """What built-in metrics give whose figure is made of the values that they are fed."""
+
+
+def _told(found: Typed, of: Type) -> graph.Expr:
+    """The value with the fields alone of which ``of`` tells."""
+    return graph.Told(found.expr, of) if hides(found.type, of) else found.expr
 
 
 def resolved_target(decl: Decl, item: syntax.ExternItem) -> str:

@@ -86,6 +86,13 @@ class CallPython(Expr, frozen=True):
     concurrency: int = 0
 
 
+class Told(Expr, frozen=True):
+    """The value without the fields that ``as_type``, which it fits, does not tell."""
+
+    of: Expr
+    as_type: types.Type
+
+
 class Lambda(Expr, frozen=True):
     param: str
     body: Expr

@@ -363,6 +363,31 @@ def fits(actual: Type, expected: Type, assumed: Assumed = frozenset()) -> bool:
             return type(actual) is type(expected)
 
 
+def hides(actual: Type, expected: Type) -> bool:
+    """Whether a value that fits may hold fields of which ``expected`` does not tell.
+
+    ``{}`` tells of none and stands for every record.
+    """
+    match actual, expected:
+        case Optional(inner), _:
+            return hides(inner, required(expected))
+        case _, Optional(wanted):
+            return hides(actual, wanted)
+        case List(of), List(wanted):
+            return hides(of, wanted)
+        case Union(options), _:
+            return any(hides(option, expected) for option in options)
+        case Record(), Union(options):
+            return not any(fits(actual, one) and not hides(actual, one) for one in options)
+        case Again(), Again():
+            return actual != expected
+        case Record(fields=fields), Record() if expected.fields:
+            of = {field.name: field.type for field in expected.fields}
+            return any(one.name not in of or hides(one.type, of[one.name]) for one in fields)
+        case _:
+            return False
+
+
 def _within(
     low: float | None, high: float | None, lowest: float | None, highest: float | None
 ) -> bool:
@@ -415,11 +440,34 @@ def widen(left: Type, right: Type) -> Type:
                 for a, b in zip(left.fields, right.fields, strict=True)
             )
             return Record(tuple(fields), left.name if left.name == right.name else None)
+        case Record(), Record():
+            merged = _merged(left, right)
+            if merged is not None:
+                return merged
     if fits(left, right):
         return right
     if fits(right, left):
         return left
     return Union((*_options(left), *(o for o in _options(right) if o not in _options(left))))
+
+
+def _merged(left: Record, right: Record) -> Record | None:
+    """All fields of both, where none is of two kinds; one that a side lacks is optional.
+
+    So no value holds a field that its type does not tell.
+    """
+    names = dict.fromkeys((*left.names(), *right.names()))
+    if left.fields and right.fields and len(names) == len(left.fields) + len(right.fields):
+        return None
+    fields: list[Field] = []
+    for name in names:
+        one, two = left.get(name), right.get(name)
+        both = widen(one or NEVER, two or NEVER)
+        if isinstance(required(both), Union) and one is not None and two is not None:
+            return None
+        lacks = (one is None and not left.open) or (two is None and not right.open)
+        fields.append(Field(name, optional(both) if lacks else both))
+    return Record(tuple(fields), open=left.open or right.open)
 
 
 def _options(of: Type) -> tuple[Type, ...]:

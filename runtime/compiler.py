@@ -13,6 +13,7 @@ from dpipe.runtime.analysis import Analysis
 from dpipe.runtime.calling import Functions
 from dpipe.runtime.chance import Chance
 from dpipe.runtime.errors import NoValue, UsageError
+from dpipe.runtime.fit import fitter
 from dpipe.runtime.functions import FUNCTIONS, OF_ROW, OUTSIDE, PATTERNS
 from dpipe.runtime.functions.text import compiled
 from dpipe.runtime.operators import Code, constant
@@ -104,6 +105,8 @@ class Compiler:
                 return closures.def_call(body, tuple(map(self.code, args)))
             case graph.CallPython(args=args):
                 return self._python(expr, tuple(map(self.code, args)))
+            case graph.Told(of, type):
+                return closures.apply(fitter(type), (self.code(of),))
             case graph.Lambda(param, body):
                 return self._lambda(param, body)
             case graph.If(test, then, otherwise):

@@ -623,6 +623,17 @@ def test_a_program_groups_and_writes_its_figures(folder: Folder) -> None:
     assert (result.status, result.exit_code) == ("done", 0)
 
 
+def test_a_function_is_given_and_gives_the_declared_fields_alone(folder: Folder) -> None:
+    given = "def same(r: { a: int }) -> { a: int } = r\n"
+    read = 'def read(r: { a: int, b: str? }?) -> str = upper(r.b ?? "none")\n'
+    folder.run(
+        f"dpipe 1\n{given}{read}source s: {{ a: int, b: int }} = rows([{{ a: 1, b: 2 }}])\n"
+        "flow f = s | keep(r: same({ a: .a, b: .b }), n: read(same({ a: .a, b: .b })))\n"
+        'sink o = f | jsonl("out/o.jsonl")\n'
+    )
+    assert folder.read("out/o.jsonl") == [{"r": {"a": 1}, "n": "NONE"}]
+
+
 def test_a_figure_without_a_value_fails_the_row_of_its_key(folder: Folder) -> None:
     found, result = result_of(folder, "group(by: .id, share: 1 / (2 - sum(.id)))")
     assert [row["id"] for row in found] == [1, 3, 4]
