@@ -57,24 +57,27 @@ def _change(of: types.Type, placed: Change) -> Change | None:
         case types.Image():
             return placed
         case types.Optional(inner):
-            change = _change(inner, placed)
-            return change and (lambda value: None if value is None else change(value))
+            return _of_optional(_change(inner, placed))
         case types.List(inner):
-            change = _change(inner, placed)
-            return change and (lambda value: [change(each) for each in value])
+            return _of_list(_change(inner, placed))
         case types.Record() if not isinstance(of, types.Again):
             return _of_record(of, placed)
         case _:
             return None
 
 
+def _of_optional(change: Change | None) -> Change | None:
+    return change and (lambda value: None if value is None else change(value))
+
+
+def _of_list(change: Change | None) -> Change | None:
+    return change and (lambda value: [change(each) for each in value])
+
+
 def _of_record(of: types.Record, placed: Change) -> Change | None:
-    changes = {field.name: change for field in of.fields if (change := _change(field.type, placed))}
-    if not changes:
-        return None
+    changes = {field.name: made for field in of.fields if (made := _change(field.type, placed))}
 
     def change(value: Values) -> Values:
-        changed = {name: change(value[name]) for name, change in changes.items() if name in value}
-        return {**value, **changed}
+        return {**value, **{name: changes[name](value[name]) for name in changes if name in value}}
 
-    return change
+    return change if changes else None
