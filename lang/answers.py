@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from dpipe.lang import graph, syntax
 from dpipe.lang.calls import Bound, bind
 from dpipe.lang.diagnostics import Bag, Label
 from dpipe.lang.env import Env, Written
 from dpipe.lang.expressions import Expressions
-from dpipe.lang.names import FEW, Decl, not_a_choice
-from dpipe.lang.signatures import Param
+from dpipe.lang.names import FEW, Decl, misspelt, not_a_choice
+from dpipe.lang.phrases import either
+from dpipe.lang.signatures import Method, Param
 from dpipe.lang.source import Span
 from dpipe.lang.stages import ANSWERERS, MODELS, OPTIONS
 from dpipe.lang.types import (
@@ -29,6 +30,7 @@ from dpipe.lang.types import (
     Secret,
     Type,
     Unknown,
+    fits,
     may_be_null,
     optional,
     quote,
@@ -37,7 +39,9 @@ from dpipe.lang.types import (
 Place = Callable[[Span], graph.Place]
 
 ONE = graph.Const(1)
+NOT = graph.Const(False)
 UNBOUND = "?"
+_BY = next(param for param in ANSWERERS["vote"].params if param.name == "by")
 
 
 class Given(Struct, frozen=True):
@@ -90,6 +94,39 @@ class Answers:
             self._wrong_kind(node, decl, message)
             return None
         return graph.One(self._endpoint(decl))
+
+    def method(self, param: Param, node: syntax.Expr, env: Env) -> graph.Method | None:
+        """A way of doing that an argument names, as ``embedding(m, threshold: 0.9)``."""
+        callee = node.callee if isinstance(node, syntax.Call) else node
+        name = callee.text if isinstance(callee, syntax.NameRef) else None
+        method = next((method for method in param.methods if method.name == name), None)
+        if method is None or not isinstance(node, syntax.Call):
+            if not isinstance(node, syntax.BadExpr):
+                self._no_method(param, callee.span, name)
+            return None
+        bound = bind(self.bag, node, f"`{method.name}`", method.params)
+        args: dict[str, graph.Arg] = {}
+        for option in method.params:
+            given = bound.known.get(option.name)
+            if given is None and option.required:
+                message = f"`{method.name}` needs {option.doc or option.name}"
+                self.bag.add("E0507", node.args_span, message)
+            elif given is not None and option.kind == "embedder":
+                embedder = self.embedder(given.value, env)
+                if embedder is not None:
+                    args[option.name] = embedder
+            elif given is not None:
+                what = f"`{option.name}:`"
+                found = self.expressions.constant(given.value, env, option.type, what)
+                args[option.name] = found.expr
+        return graph.Method(method.name, args)
+
+    def _no_method(self, param: Param, span: Span, name: str | None) -> None:
+        calls = [f"`{example(method)}`" for method in param.methods]
+        message = f"`{param.name}:` takes {either(calls)}"
+        names = [method.name for method in param.methods]
+        help = f"write {calls[names.index(name)]}" if name in names else None
+        misspelt(self.bag, "E0517", span, name or "", message, names, help)
 
     def named_in(self, node: syntax.Expr, env: Env) -> None:
         """Whatever answerer an argument is, its names are used and known."""
@@ -390,29 +427,37 @@ class Answers:
         result: Type,
         constants: dict[str, graph.Expr],
     ) -> Given:
-        on = self._on(bound, env, result)
-        if on is None and "on" not in bound.known and isinstance(result, Record):
-            self.bag.add(
-                "E0602",
-                node.callee.span,
-                "a vote on records needs to know what to compare",
-                help="write `on: v -> v.label`",
-            )
+        on, near = self._compared(bound, node, env, result)
         n = constants.get("n", ONE)
         self._quorum(bound, members, n, constants)
         tie: graph.Answerer | str = "drop"
         if "tie" in bound.known:
             tie = self._tie(bound.known["tie"].value, env, result)
-        vote = graph.Vote(
-            members,
-            on,
-            n,
-            constants.get("quorum"),
-            constants.get("weights"),
-            tie,
-            constants.get("lazy", graph.Const(False)),
-        )
+        quorum, weights = constants.get("quorum"), constants.get("weights")
+        vote = graph.Vote(members, on, n, quorum, weights, tie, constants.get("lazy", NOT))
+        if near is not None:
+            vote = graph.VoteNear(**asdict(vote), by=near)
         return Given(vote, optional(result) if tie == "null" else result)
+
+    def _compared(
+        self, bound: Bound, node: syntax.Call, env: Env, result: Type
+    ) -> tuple[graph.Lambda | None, graph.Method | None]:
+        """What a vote compares, and the embedder by whose vectors, where it is by meaning."""
+        by, said = bound.known.get("by"), "on" in bound.known
+        on = self._lambda(bound, "on", env, result, UNKNOWN if by is None else STR)
+        message, help = "", "write `on: v -> v.label`"
+        if by is None and isinstance(result, Record):
+            message = "a vote on records needs to know what to compare"
+        elif by is not None and not fits(result, STR):
+            message, help = "a vote by meaning compares texts", "write `on: v -> v.answer`"
+        if message and not said:
+            self.bag.add("E0602", node.callee.span, message, help=help)
+        if by is None:
+            return on, None
+        if "lazy" in bound.known:
+            message = "`lazy:` does not go with `by:`: every answer is needed to see which lie near"
+            self.bag.add("E0517", bound.known["lazy"].span, message)
+        return on, self.method(_BY, by.value, env)
 
     def _quorum(
         self,
@@ -474,6 +519,11 @@ class Answers:
         seen = replace(env, draws=False)
         found = self.expressions.function(arg.value, seen, result, gives, f"`{name}:`")
         return found.expr if isinstance(found.expr, graph.Lambda) else None
+
+
+def example(method: Method) -> str:
+    """What a call of a method looks like."""
+    return f"{method.name}({'…' if any(param.required for param in method.params) else ''})"
 
 
 def _unlisted(node: syntax.Call) -> str | None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from dpipe.lang import graph, syntax
+from dpipe.lang.answers import example
 from dpipe.lang.calls import FREE, bind
 from dpipe.lang.env import Env, Facts, Typed, narrowed
 from dpipe.lang.figures import figures_of
 from dpipe.lang.names import misspelt, not_a_choice
 from dpipe.lang.phrases import either
 from dpipe.lang.rows import NOWHERE
-from dpipe.lang.signatures import Arrow, Method, Param
-from dpipe.lang.source import Span
+from dpipe.lang.signatures import Arrow, Param
 from dpipe.lang.stages import Stage
 from dpipe.lang.types import (
     KEY_ONLY,
@@ -142,7 +142,9 @@ class BoundStage:
                 if given.answerer is not None:
                     self.args[param.name] = given.answerer
             case "method":
-                self._method(param, arg)
+                method = self.flows.answers.method(param, arg.value, self.env)
+                if method is not None:
+                    self.args[param.name] = method
 
     def _prompt(self, param: Param, arg: syntax.Arg, env: Env) -> None:
         """The prompt; with ``over:`` a lambda of an element that gives it."""
@@ -235,7 +237,7 @@ class BoundStage:
             return
         doc = f": {param.doc}" if param.doc else ""
         label = f"`{param.name}`" if param.positional else f"`{param.name}:`"
-        methods = [f"`{param.name}: {_example(method)}`" for method in param.methods]
+        methods = [f"`{param.name}: {example(method)}`" for method in param.methods]
         help = f"add {either(methods)}" if methods else None
         if param.kind == "keys" and (bare := self._bare_fields()):
             help = f"write `{param.name}: .{bare[0].text}`"
@@ -288,39 +290,6 @@ class BoundStage:
         if name is not None:
             self._texts[param.name] = name
             self.args[param.name] = graph.Const(name)
-
-    def _method(self, param: Param, arg: syntax.Arg) -> None:
-        value = arg.value
-        callee = value.callee if isinstance(value, syntax.Call) else value
-        name = callee.text if isinstance(callee, syntax.NameRef) else None
-        method = next((method for method in param.methods if method.name == name), None)
-        if method is None or not isinstance(value, syntax.Call):
-            if not isinstance(value, syntax.BadExpr):
-                self._no_method(param, callee.span, name)
-            return
-        bound = bind(self.bag, value, f"`{method.name}`", method.params)
-        args: dict[str, graph.Arg] = {}
-        for option in method.params:
-            given = bound.known.get(option.name)
-            if given is None and option.required:
-                message = f"`{method.name}` needs {option.doc or option.name}"
-                self.bag.add("E0507", value.args_span, message)
-            elif given is not None and option.kind == "embedder":
-                embedder = self.flows.answers.embedder(given.value, self.env)
-                if embedder is not None:
-                    args[option.name] = embedder
-            elif given is not None:
-                what = f"`{option.name}:`"
-                found = self.expressions.constant(given.value, self.env, option.type, what)
-                args[option.name] = found.expr
-        self.args[param.name] = graph.Method(method.name, args)
-
-    def _no_method(self, param: Param, span: Span, name: str | None) -> None:
-        calls = [f"`{_example(method)}`" for method in param.methods]
-        message = f"`{param.name}:` takes {either(calls)}"
-        names = [method.name for method in param.methods]
-        help = f"write {calls[names.index(name)]}" if name in names else None
-        misspelt(self.bag, "E0517", span, name or "", message, names, help)
 
     # -- arguments with any label ----------------------------------------------------------------
 
@@ -422,7 +391,3 @@ def _over_each(
 
 def _free(param: Param) -> bool:
     return param.kind in FREE
-
-
-def _example(method: Method) -> str:
-    return f"{method.name}({'…' if any(param.required for param in method.params) else ''})"

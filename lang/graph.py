@@ -231,6 +231,12 @@ class Vote(Struct, frozen=True, tag=True):
     lazy: Expr
 
 
+class VoteNear(Vote, frozen=True, tag=True):
+    """A vote by meaning: texts agree whose vectors lie near; ``by`` is ``embedding(…)``."""
+
+    by: Method
+
+
 class Cascade(Struct, frozen=True, tag=True):
     """``accept`` None accepts any answer; ``last`` is "keep" or "drop"."""
 
@@ -243,11 +249,11 @@ class Fallback(Struct, frozen=True, tag=True):
     members: tuple[Answerer, ...]
 
 
-Answerer: TypeAlias = One | All | Poll | Vote | Cascade | Fallback
+Answerer: TypeAlias = One | All | Poll | Vote | VoteNear | Cascade | Fallback
 
 Arg: TypeAlias = (
     Expr | Fields | Figures | Input | Method | PromptCall | PromptChoice
-    | One | All | Poll | Vote | Cascade | Fallback
+    | One | All | Poll | Vote | VoteNear | Cascade | Fallback
 )  # fmt: skip
 
 

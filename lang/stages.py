@@ -677,6 +677,13 @@ _ANSWERERS = (
             ),
             Param("tie", "answerer", required=False, doc='a model, "drop" or "null"'),
             Param("lazy", "const", BOOL, required=False, doc="ask no more members than decide"),
+            Param(
+                "by",
+                "method",
+                required=False,
+                methods=(EMBEDDING,),
+                doc="texts agree by meaning; the answer nearest to those that agree wins",
+            ),
         ),
         "One answer, if enough members agree.",
     ),

@@ -63,6 +63,9 @@ class OutVoted(Struct, frozen=True):
     as_null: bool = False
 
 
+NEAR = 0.9
+"""The cosine from which on texts agree, where the program does not say."""
+
 Result: TypeAlias = Value | Failed | OutVoted
 Judge: TypeAlias = Callable[[Values, Any], Any]
 """A lambda of the program over an answer; the stage's row comes first."""
@@ -89,6 +92,9 @@ class Voices(Protocol):
 
     async def ask(self, seat: Seat, turn: int) -> Result:
         """One answer of one model; ``turn`` tells its answers to the same question apart."""
+
+    async def vectors(self, model: graph.One, texts: Sequence[str]) -> list[list[float] | Failed]:
+        """The vector of each text, or why it has none."""
 
     async def together(self, jobs: Sequence[Callable[[], Awaitable[Result]]]) -> list[Result]:
         """The results of jobs that may run at the same time, in their order."""
@@ -295,7 +301,7 @@ class Vote(Struct, frozen=True):
             winner = await elect(voices, turn, ballots)
         except NoValue as reason:
             return Failed("error", str(reason))
-        return winner.kept if winner else await self._tied(voices, turn, ballots)
+        return winner.kept if winner else await self.tied(voices, turn, ballots)
 
     async def _elect(self, voices: Voices, turn: int, ballots: list[Result]) -> Group | None:
         ballots += await self.ensemble.ballots(voices, turn)
@@ -313,7 +319,7 @@ class Vote(Struct, frozen=True):
                 return winner
             ballots.append(await self.ensemble.job(at, voices, turn)())
             self._add(count, at, ballots[-1])
-            left -= self._weight(at)
+            left -= self.weight(at)
         return self._winner(count, left)
 
     def _winner(self, count: Count, left: Fraction) -> Group | None:
@@ -328,12 +334,13 @@ class Vote(Struct, frozen=True):
 
     def _add(self, count: Count, at: int, ballot: Result) -> None:
         if isinstance(ballot, Value):
-            count.add(ballot, self._weight(at))
+            count.add(ballot, self.weight(at))
 
-    def _weight(self, at: int) -> Fraction:
+    def weight(self, at: int) -> Fraction:
+        """What the ``at``-th ballot weighs."""
         return self.weights[at // self.ensemble.n]
 
-    async def _tied(self, voices: Voices, turn: int, ballots: list[Result]) -> Result:
+    async def tied(self, voices: Voices, turn: int, ballots: list[Result]) -> Result:
         """No winner. A row of which nobody could say anything has failed, and was not out-voted."""
         if not isinstance(self.tie, str):
             return await self.tie.answer(voices, turn)
@@ -398,7 +405,18 @@ class _Builder:
             tie = self.build(vote.tie)
         quorum = self._quorum(vote.quorum, sum(weights, Fraction(0)) * ensemble.n)
         lazy = bool(self._constant(vote.lazy))
-        return Vote(ensemble, self._judge(vote.on), weights, quorum, tie, lazy)
+        made = Vote(ensemble, self._judge(vote.on), weights, quorum, tie, lazy)
+        return self._by_meaning(made, vote.by) if isinstance(vote, graph.VoteNear) else made
+
+    def _by_meaning(self, vote: Vote, by: graph.Method) -> Vote:
+        from dpipe.runtime.meaning import VoteNear  # numpy, only where a vote needs it
+
+        model, threshold = by.args["model"], by.args.get("threshold")
+        assert isinstance(model, graph.One)
+        near = self._constant(threshold) if isinstance(threshold, graph.Expr) else NEAR
+        return VoteNear(
+            **{name: getattr(vote, name) for name in vote.__struct_fields__}, model=model, near=near
+        )
 
     def _quorum(self, declared: graph.Expr | None, total: Fraction) -> Quorum:
         if declared is None:

@@ -8,11 +8,13 @@ from typing import TypeAlias, TypeVar
 
 import trio
 
+from dpipe.lang.graph import One
 from dpipe.runtime.answerers import Failed, Result, Seat, Value
 from dpipe.runtime.asking import Answering, Draw, Query, Question
 from dpipe.runtime.values import Row, Values
 
 T = TypeVar("T")
+Vectors: TypeAlias = Callable[[One, Sequence[str]], Awaitable[list[list[float] | Failed]]]
 
 
 class RowQuestion:
@@ -49,10 +51,11 @@ class RowQuestion:
 class LiveVoices:
     """Puts one row's question to models, and remembers what failed on the way."""
 
-    __slots__ = ("_failures", "_question")
+    __slots__ = ("_failures", "_question", "_vectors")
 
-    def __init__(self, question: RowQuestion) -> None:
+    def __init__(self, question: RowQuestion, vectors: Vectors | None) -> None:
         self._question = question
+        self._vectors = vectors
         self._failures: list[tuple[Query, Failed]] = []
 
     @property
@@ -65,6 +68,10 @@ class LiveVoices:
         if isinstance(result, Failed):
             self._failures.append((query, result))
         return result
+
+    async def vectors(self, model: One, texts: Sequence[str]) -> list[list[float] | Failed]:
+        assert self._vectors is not None
+        return await self._vectors(model, texts)
 
     async def together(self, jobs: Sequence[Callable[[], Awaitable[Result]]]) -> list[Result]:
         results: dict[int, Result] = {}
@@ -110,6 +117,10 @@ class RecalledVoices:
         if isinstance(result, Failed):
             self._failures.append((query, result))
         return result
+
+    async def vectors(self, model: One, texts: Sequence[str]) -> list[list[float] | Failed]:
+        """They are looked up elsewhere, which takes waiting."""
+        raise NotKnown
 
     async def together(self, jobs: Sequence[Callable[[], Awaitable[Result]]]) -> list[Result]:
         return [await job() for job in jobs]

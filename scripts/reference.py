@@ -51,11 +51,11 @@ def arguments(params: Iterable[Param]) -> Iterator[str]:
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def ways(params: Iterable[Param]) -> Iterator[str]:
+def ways(params: Iterable[Param], heading: str = "##") -> Iterator[str]:
     """The methods that arguments name, each with its own arguments."""
     for param in params:
         if param.methods:
-            yield f"\n## Ways of `{param.name}:`\n"
+            yield f"\n{heading} Ways of `{param.name}:`\n"
             yield from (_way(method) for method in param.methods)
 
 
@@ -130,6 +130,7 @@ def _answerer(answerer: Answerer) -> Iterator[str]:
     yield f"\n## `{answerer.name}`\n\n{answerer.doc}\n"
     yield shown(answerer.name, answerer.params)
     yield from arguments(answerer.params)
+    yield from ways(answerer.params, "###")
 
 
 def models_page() -> Iterator[str]:

@@ -37,6 +37,7 @@ from dpipe.runtime.voices import (
     RecalledVoices,
     RowQuestion,
     RowVoices,
+    Vectors,
     recall,
 )
 
@@ -87,11 +88,13 @@ class Ask:
         asker: Answering,
         at_once: Callable[[], int],
         *,
+        vectors: Vectors | None = None,
         limited: bool = False,
     ) -> None:
         self.tally = Tally()
         self._asked = asked
         self._asker = asker
+        self._vectors = vectors
         self._at_once = at_once
         self._limited = limited
         self._line: deque[Slot] = deque()
@@ -212,7 +215,7 @@ class Ask:
     async def _work(self, wanted: Wanted | None, nursery: trio.Nursery) -> None:
         """Answer one row after the other, for as long as one may begin when another ends."""
         while wanted is not None:
-            voices = [LiveVoices(question) for question in wanted.questions]
+            voices = [LiveVoices(question, self._vectors) for question in wanted.questions]
             wanted.slot.fill(await self._answer(wanted.row, voices))
             self._running -= 1
             self._change.tell()
@@ -371,7 +374,8 @@ def build(
         on_error=context.constant(node, "on_error", "reject"),
     )
     models = frozenset(seat.model for seat in seats)
-    return Ask(asked, program.asker, lambda: program.at_once(models), limited=limited)
+    at_once = partial(program.at_once, models)
+    return Ask(asked, program.asker, at_once, vectors=context.vectors, limited=limited)
 
 
 class _Binder:

@@ -15,6 +15,7 @@ from dpipe.lang.graph import One
 from dpipe.runtime.answerers import (
     All,
     Cascade,
+    Failed,
     Fallback,
     OutVoted,
     Poll,
@@ -29,6 +30,7 @@ from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.tracing.facts import Answer, Attempt
 from dpipe.runtime.tracing.watching import Heard
 from dpipe.runtime.values import Values
+from dpipe.runtime.voices import Vectors
 
 Attempts: TypeAlias = Callable[[Heard], tuple[Attempt, ...]]
 
@@ -40,8 +42,9 @@ class NotAsked(Exception):
 class Said:
     """What the models said to one question, as voices; raises ``NotAsked`` for any other."""
 
-    def __init__(self, row: Values, heard: Sequence[Heard]) -> None:
+    def __init__(self, row: Values, heard: Sequence[Heard], vectors: Vectors) -> None:
         self.row = row
+        self._vectors = vectors
         self._heard = heard
 
     def find(self, seat: Seat, turn: int) -> Heard:
@@ -52,6 +55,9 @@ class Said:
 
     async def ask(self, seat: Seat, turn: int) -> Result:
         return self.find(seat, turn).result
+
+    async def vectors(self, model: One, texts: Sequence[str]) -> list[list[float] | Failed]:
+        return await self._vectors(model, texts)
 
     async def together(self, jobs: Sequence[Callable[[], Awaitable[Result]]]) -> list[Result]:
         return [await job() for job in jobs]
@@ -72,9 +78,8 @@ def answer_of(topology: Topology, said: Said, attempts: Attempts, turn: int = 0)
     answers = [member for member in members if member is not None]
     if isinstance(topology, Cascade):
         answers[:-1] = map(_passed_over, answers[:-1])
-    return Answer(
-        type(topology).__name__.lower(), *told, rule=_rule(topology), answers=tuple(answers)
-    )
+    name = "vote" if isinstance(topology, Vote) else type(topology).__name__.lower()
+    return Answer(name, *told, rule=_rule(topology), answers=tuple(answers))
 
 
 def _passed_over(answer: Answer) -> Answer:
@@ -124,7 +129,8 @@ def _rule(topology: Topology) -> str:
             weight = f"{float(quorum.weight):g}"
             wins = f"more than {weight} wins" if quorum.majority else f"{weight} or more wins"
             weights = "" if set(topology.weights) == {1} else " by weight"
-            return f"{ensemble.size} votes{weights}, {wins}{', asked one by one' if lazy else ''}"
+            how = ", asked one by one" if lazy else getattr(topology, "rule", "")
+            return f"{ensemble.size} votes{weights}, {wins}{how}"
         case Cascade(members):
             return f"the first of {len(members)} whose answer is accepted"
         case Fallback(members):

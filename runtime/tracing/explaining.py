@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from dpipe.lang.graph import SinkNode, SourceNode
 from dpipe.runtime import kept as recorded
 from dpipe.runtime.assembly import Frame, models_used, open_inputs
+from dpipe.runtime.embedding import Embeddings
 from dpipe.runtime.endpoints import Endpoints
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.journal import Journal
@@ -121,7 +122,8 @@ class _Rerun(Struct, frozen=True):
         assert self.past.run.record is not None
         began = self.past.run.record.began.timestamp()
         calls = Calls(self.replay.journal, self.replay.endpoints, began)
-        return Teller(self.past.frame, trace, calls, self.past.lines)
+        known = Embeddings(self.replay.endpoints.embedder, self.replay.journal, replay=True)
+        return Teller(self.past.frame, trace, calls, known.vectors, self.past.lines)
 
 
 # -- a record that is there ------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from dpipe.runtime.tracing.attempts import Calls
 from dpipe.runtime.tracing.facts import Change, Ending, Question, Step
 from dpipe.runtime.tracing.lineage import Id
 from dpipe.runtime.tracing.watching import Heard, Trace
+from dpipe.runtime.voices import Vectors
 
 _REASONS = {
     "where": "filtered",
@@ -40,10 +41,13 @@ Lines = Callable[[Place], str]
 class Teller:
     """Tells what a trace shows of the rows that it has kept."""
 
-    def __init__(self, frame: Frame, trace: Trace, calls: Calls, lines: Lines) -> None:
+    def __init__(
+        self, frame: Frame, trace: Trace, calls: Calls, vectors: Vectors, lines: Lines
+    ) -> None:
         self._frame = frame
         self._trace = trace
         self._calls = calls
+        self._vectors = vectors
         self._lines = lines
         self._topologies: dict[int, Topology] = {}
         self._order = sorted(trace.rows, key=lambda id: (trace.lineage.node_of(id), id))
@@ -121,7 +125,7 @@ class Teller:
     def _question(
         self, index: int, row: Id, heard: list[Heard], element: int | None
     ) -> Question | None:
-        said = Said(dict(self._trace.rows[row].values), heard)
+        said = Said(dict(self._trace.rows[row].values), heard, self._vectors)
         answer = answer_of(self._topology(index), said, self._calls.behind)
         put = heard[0].query.question
         if answer is None:

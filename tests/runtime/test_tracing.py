@@ -63,6 +63,8 @@ sink out = kept | ask(grade, using: said, as: .grade) | jsonl("out/a.jsonl")
 sink out = docs
   | ask(pick, using: vote([a, b, said], on: v -> v), as: .pick)
   | ask(pick, using: vote([a, b], n: 2), as: .again)
+  | ask(echo, using: vote([a, b, said], by: embedding(vectors, threshold: 0.2), tie: "null"),
+    as: .meant, meta: .by)
   | jsonl("out/a.jsonl")
 """,
     "panels": """
