@@ -65,4 +65,14 @@ periods follow from the motions of Moon and Sun; their heights and delays are me
 hold for decades. Weather is not in the tables: a strong wind towards the land can add metres.
 """
 
+SETTINGS = """\
+# This folder is a project: what its programs were answered, and each of their runs, is kept in
+# .dpipe/ here. An option of `dpipe run` goes before what stands below.
+
+# max_cost = 5.0      # stop a run before it spends more USD
+# within = "2h"       # stop it after this time
+# max_errors = "5%"   # stop it when more of a stage's rows failed
+# canary = 20         # rows of each source that go before the others
+"""
+
 FILES = {PROGRAM: _PROGRAM, "data/tides.md": _NOTES}

@@ -86,6 +86,15 @@ def test_sample_takes_the_first_rows(dpipe: Dpipe, program: Path) -> None:
     assert kept() == ["x one"]
 
 
+def test_a_sample_after_a_whole_run_lies_beside_and_says_so(dpipe: Dpipe, program: Path) -> None:
+    dpipe("run", program)
+    done = dpipe("run", program, "--sample", "1")
+    assert done.code == 0
+    assert "out/kept.jsonl was left as it was, with 2 rows" in done.out
+    assert kept() == ["x one", "x three"]
+    assert "are a sample" in dpipe("runs", "last").out
+
+
 def test_events_are_lines_of_json(dpipe: Dpipe, program: Path) -> None:
     dpipe("run", program, "--events", "events.jsonl")
     events = [json.loads(line) for line in Path("events.jsonl").read_text().splitlines()]
