@@ -17,8 +17,10 @@ from dpipe.lang.env import Env, Facts, Path, Typed, facts_when, path_of
 from dpipe.lang.functions import FUNCTIONS, SYNONYMS
 from dpipe.lang.names import Decl, Names, misspelt
 from dpipe.lang.operators import Operators, literal_type
+from dpipe.lang.scan import report
 from dpipe.lang.source import Span
 from dpipe.lang.spell import nearest
+from dpipe.lang.templates import Known, worked_out_elsewhere
 from dpipe.lang.types import (
     BOOL,
     INT,
@@ -409,6 +411,7 @@ class Expressions:
     # -- text ------------------------------------------------------------------------------------
 
     def _string(self, node: syntax.StringExpr, env: Env) -> Typed:
+        self._literal_braces(node, env)
         constant = node.constant
         if constant is not None:
             return Typed(graph.Const(constant), Enum((constant,)), node.span)
@@ -417,6 +420,21 @@ class Expressions:
             for part in node.parts
         )
         return Typed(graph.Template(parts), STR, node.span)
+
+    def _literal_braces(self, node: syntax.StringExpr, env: Env) -> None:
+        """Tell what looks like an expression in a text."""
+        if not any(isinstance(part, str) and "{" in part for part in node.parts):
+            return
+        source = self.names.program.sources[node.span.file]
+        declared = [] if env.prompt else self.names.of_kind(env.file, "param")
+        bound = env.frame.values if env.frame else {}
+        known = Known(
+            {*env.locals, *declared, *bound},
+            env.row.names() if env.row is not None else (),
+            {*FUNCTIONS, *self.names.of_kind(env.file, "function")},
+        )
+        found = worked_out_elsewhere(self._text(node.span), known)
+        report(self.bag, source, node.span.start, found)
 
     def placeholder(self, node: syntax.Placeholder, env: Env) -> Typed:
         """What a placeholder stands for; it must be there and can be written as text."""

@@ -17,10 +17,11 @@ _SPACED = rf"\{{(?:\s+{_PATH}\s*|{_PATH}\s+)\}}"
 _INDEXED = rf"\{{\.?{_WORD}(?:\.{_WORD})*(?:\[[^\[\]\n]*\](?:\.{_WORD})*)+\}}"
 _PART = re.compile(
     rf"\\(?:u\{{(?P<code>[0-9a-fA-F]{{1,6}})\}}|(?P<escape>[\s\S]?))"
-    rf"|(?P<near>\{{\{{{_PATH}\}}\}}|{_SPACED}|{_INDEXED})"
+    rf"|(?P<near>\{{\{{\s*{_PATH}\s*\}}\}}|{_SPACED}|{_INDEXED})"
     rf"|\{{(?P<path>{_PATH})\}}"
 )
 _NAME = re.compile(_WORD)
+_SHOWN = 40  # characters of a group of braces in a message
 _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "{": "{"}
 
 
@@ -84,6 +85,20 @@ def near_placeholders(raw: str) -> Iterator[Fault]:
                 yield _near_fault(near, at + match.start())
 
 
+def is_told(raw: str, at: int) -> bool:
+    """Whether the brace there begins a placeholder, or what is nearly one."""
+    return _PART.match(raw, at) is not None
+
+
+def unworked(group: str, at: int) -> Fault:
+    """Braces round what should be worked out: no text does that."""
+    help = (
+        "compute it before, with `| set(x: …)` or in the argument of the prompt; write `\\{` for "
+        "the braces"
+    )
+    return _literal(group, at, help)
+
+
 def faults(raw: str) -> Iterator[Fault]:
     """Bad escapes, and a long string whose lines do not stand as they must."""
     if raw.startswith('"""'):
@@ -140,15 +155,17 @@ def _hole(match: re.Match[str], at: int) -> Hole:
 
 
 def _near_fault(near: str, at: int) -> Fault:
-    inner = re.sub(r"\[.*?\]", "", near).strip("{} \t\n")
-    return Fault(
-        "W0407",
-        at,
-        at + len(near),
-        f"`{near}` is literal text here, no placeholder",
-        help=f"write `{{{inner}}}` for the value, `\\{near}` for the braces",
-        replacement=None if "[" in near else f"{{{inner}}}",
-    )
+    if "[" in near:
+        return unworked(near, at)
+    path = near.strip("{} \t\n")
+    help = f"write `{{{path}}}` for the value, `\\{near}` for the braces"
+    return _literal(near, at, help, f"{{{path}}}")
+
+
+def _literal(group: str, at: int, help: str, replacement: str | None = None) -> Fault:
+    shown = group if len(group) <= _SHOWN else f"{group[: _SHOWN - 4].rstrip()} …}}"
+    message = f"`{shown}` is literal text here, no placeholder"
+    return Fault("W0407", at, at + len(group), message, help, replacement)
 
 
 def _escape_fault(match: re.Match[str]) -> Fault:
