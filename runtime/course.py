@@ -34,6 +34,7 @@ from dpipe.runtime.executor import Executor, Feed, Part, Service, unwrapped
 from dpipe.runtime.guards import end_when_stopped, stop_for_errors, stop_in_time
 from dpipe.runtime.interrupts import Interrupted, Signals
 from dpipe.runtime.journal import Journal
+from dpipe.runtime.losses import Losses
 from dpipe.runtime.paths import display
 from dpipe.runtime.places import real_place
 from dpipe.runtime.plan import ancestors
@@ -60,8 +61,9 @@ def _missed(nodes: Iterable[NodeCount]) -> bool:
 class Watch:
     """Tells whoever listens what happens in a run, and when."""
 
-    def __init__(self, root: Path, observers: Sequence[Listener]) -> None:
+    def __init__(self, root: Path, observers: Sequence[Listener], losses: Losses) -> None:
         self.tell = Observers(*observers)
+        self.losses = losses
         self._root = root
         self._began = trio.current_time()
         self._rejects: dict[str, Reject] = {}  # the first of each stage
@@ -80,6 +82,7 @@ class Watch:
 
     def rejected(self, reject: Reject) -> None:
         self._rejects.setdefault(reject.stage, reject)
+        self.losses.rejected(reject)
         self.tell(
             RowRejected(
                 elapsed=self.elapsed(),
@@ -118,7 +121,7 @@ class Course(Struct, frozen=True):
         executor = Executor(self.frame.program, self.frame.wiring, self.parts)
         self._tell_start()
         try:
-            self._open_outputs()
+            self._open_outputs(executor)
             with unwrapped():
                 await self._through(executor, signals, canary)
         except Stopped as stopped:
@@ -142,7 +145,7 @@ class Course(Struct, frozen=True):
         finally:
             for writing in self._writings():
                 writing.abandon()
-        self.journal.end_run(whole=not _missed(executor.counts()))
+        self.journal.end_run(whole=not _missed(self._settled(executor)))
         return self._ended(executor)
 
     async def _through(self, executor: Executor, signals: bool, canary: int) -> None:
@@ -164,7 +167,7 @@ class Course(Struct, frozen=True):
             self.journal.serve,
             lambda: self._progress(executor),
             lambda: stop_in_time(settings.within, budget),
-            lambda: stop_for_errors(settings, executor.counts, budget),
+            lambda: stop_for_errors(settings, partial(self._settled, executor), budget),
             lambda: end_when_stopped(budget, self.journal, self.watch.stopping),
         ]
 
@@ -176,6 +179,10 @@ class Course(Struct, frozen=True):
                 part.canary = canary
         return canary
 
+    def _settled(self, executor: Executor) -> tuple[NodeCount, ...]:
+        """The counts, of which those rows have failed that came to a sink's rejects."""
+        return self.watch.losses.of(executor.order, executor.counts())
+
     def _is_idle(self) -> bool:
         """Whether no row waits for an answer, Python or the journal."""
         calls = any(part.pending for part in self.parts.values() if isinstance(part, Ahead))
@@ -185,7 +192,7 @@ class Course(Struct, frozen=True):
         parts = (part.inner if isinstance(part, Ahead) else part for part in self.parts.values())
         return (part for part in parts if isinstance(part, Writing))
 
-    def _open_outputs(self) -> None:
+    def _open_outputs(self, executor: Executor) -> None:
         """Begin the files of every sink: from here on there are partial ones."""
         paths = {path.sink: path for path in self.inputs.sinks.values()}
         earlier = self._earlier_outputs() if any(path.fields for path in paths.values()) else []
@@ -200,19 +207,16 @@ class Course(Struct, frozen=True):
                 for file in earlier
                 if path and path.fields and path.might_write(real_place(file))
             ]
-            lost = partial(self._has_lost, sinks[writing.label])
+            lost = partial(self._has_lost, executor, sinks[writing.label])
             standing = Standing(self.frame.project, previous, lost, is_sample)
             rejects = self.inputs.rejects[writing.label]
             writing.open(path, rejects, previous, within, taken, standing)
 
-    def _has_lost(self, sink: int) -> bool:
+    def _has_lost(self, executor: Executor, sink: int) -> bool:
         """Whether rows on their way to a sink failed."""
         nodes = ancestors(self.frame.program, [sink])
-        return any(
-            reason.startswith("failed:") and count
-            for node in nodes
-            for reason, count in self.parts[node].tally.reasons.items()
-        )
+        counts = zip(executor.order, self._settled(executor), strict=True)
+        return any(count.failed for index, count in counts if index in nodes)
 
     def _earlier_outputs(self) -> list[Path]:
         """The files that the program's last complete run wrote."""
@@ -257,7 +261,7 @@ class Course(Struct, frozen=True):
     def _ended(self, executor: Executor) -> RunResult:
         """The result of a run that came to its end."""
         message = self._unfed() or self._spared()
-        lost = any(node.failed for node in executor.counts())
+        lost = any(node.failed for node in self._settled(executor))
         return self._end(executor, "rows lost" if lost else "done", message)
 
     def _unfed(self) -> str | None:
@@ -291,9 +295,10 @@ class Course(Struct, frozen=True):
     ) -> RunResult:
         exit_code = EXIT_CODES[status] if code is None else code
         rejects = self._rejects()
+        is_complete = status in ("done", "rows lost")
         elapsed, nodes, models = (
             self.watch.elapsed(),
-            executor.counts(),
+            self._settled(executor) if is_complete else executor.counts(),
             self.endpoints.counts(),
         )
         self.watch.tell(

@@ -25,6 +25,7 @@ from dpipe.runtime.heap import settled_heap
 from dpipe.runtime.journal import Journal
 from dpipe.runtime.kept import Kept
 from dpipe.runtime.locks import hold_journal, hold_outputs
+from dpipe.runtime.losses import Losses
 from dpipe.runtime.plan import bind_params, choose_sinks, wire
 from dpipe.runtime.record import find_project
 from dpipe.runtime.recorder import RunFolder
@@ -70,7 +71,7 @@ async def run_graph(
     mishaps = Mishaps()
     with mishaps.noted():
         inputs = open_inputs(frame, _spared(options, observers))
-    watch = Watch(frame.project.root, observers)
+    watch = Watch(frame.project.root, observers, Losses(frame.wiring.above_limits))
     budget = Budget(frame.settings.max_cost, frame.settings.max_tokens)
     with mishaps.noted():
         endpoints = Endpoints(

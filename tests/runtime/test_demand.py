@@ -79,3 +79,31 @@ sink all = shares | jsonl("all.jsonl")
     )
     assert result.rejects == {"all.rejects.jsonl": 1}
     assert [row["row"]["n"] for row in folder.read("all.rejects.jsonl")] == [300]
+
+
+def test_what_was_not_asked_behind_a_full_limit_is_no_loss_to_a_replay(folder: Folder) -> None:
+    program = """dpipe 1
+model gen = openai("m", url: "scripted:answers.jsonl", concurrency: 4)
+source docs: { n: int } = jsonl("in.jsonl")
+prompt tell(n: int) -> str { user: "<{n}>" }
+sink out = docs
+  | where(.n % 11 != 5)
+  | ask(tell, using: gen, as: .x)
+  | ask(tell, using: gen, as: .again)
+  | where(.x == "yes")
+  | limit(10)
+  | jsonl("out.jsonl")
+"""
+    first = folder.run(program, canary=0)
+    assert (first.status, first.calls < 2 * ROWS) == ("done", True)
+    rows = folder.read("out.jsonl")
+    again = folder.run(program, replay=True, max_errors=1)
+    assert (again.status, again.exit_code, folder.read("out.jsonl")) == ("done", 0, rows)
+    assert not any(node.failed for node in again.nodes)
+
+
+def test_what_failed_before_a_limit_was_full_is_lost(folder: Folder) -> None:
+    program = PROGRAM.replace("CONCURRENCY", "4").replace("LIMIT", "3")
+    result = folder.run(program, canary=0)
+    assert (result.status, result.rejects) == ("rows lost", {"out.rejects.jsonl": 1})
+    assert sum(node.failed for node in result.nodes) == 1
