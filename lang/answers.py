@@ -14,7 +14,7 @@ from dpipe.lang.env import Env, Written
 from dpipe.lang.expressions import Expressions
 from dpipe.lang.names import FEW, Decl, misspelt, not_a_choice
 from dpipe.lang.phrases import either
-from dpipe.lang.signatures import Method, Param
+from dpipe.lang.signatures import Arrow, Method, Param
 from dpipe.lang.source import Span
 from dpipe.lang.stages import ANSWERERS, MODELS, OPTIONS
 from dpipe.lang.types import (
@@ -278,6 +278,9 @@ class Answers:
     def _option(self, param: Param, node: syntax.Expr, env: Env) -> graph.Expr:
         if param.name == "key":
             return self._key(node, env)
+        if isinstance(param.type, Arrow):
+            label, (takes, gives) = f"`{param.name}:`", (param.type.takes, param.type.gives)
+            return self.expressions.function(node, env.constant(), takes, gives, label).expr
         found = self.expressions.constant(node, env, param.type, f"`{param.name}:`")
         if param.name == "url":
             self._url(found.expr, found.span)

@@ -738,6 +738,20 @@ MODELS: dict[str, tuple[Param, ...]] = {
     "openai": (
         *_ENDPOINT,
         Param("context", "const", POSITIVE, required=False, doc="tokens that fit into one call"),
+        Param(
+            "request",
+            "lambda",
+            Arrow(JSON, JSON),
+            required=False,
+            doc="what is sent, made of the OpenAI body",
+        ),
+        Param(
+            "response",
+            "lambda",
+            Arrow(JSON, JSON),
+            required=False,
+            doc="an OpenAI reply, made of what came back",
+        ),
         *_SAMPLING,
     ),
     "embedder": _ENDPOINT,

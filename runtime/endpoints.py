@@ -12,7 +12,7 @@ from msgspec import Struct
 from dpipe.lang import graph
 from dpipe.runtime.asking import Endpoint
 from dpipe.runtime.budget import Budget
-from dpipe.runtime.errors import Mishaps
+from dpipe.runtime.errors import Mishaps, UsageError
 from dpipe.runtime.events import CallEnded, ModelCount
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.metering import Meter
@@ -33,14 +33,18 @@ def _at_once(gate: Gate) -> int:
     return _WAITING * places + min(gate.backing_off, _BACKING_OFF * places)
 
 
+_ADAPTERS = ("request", "response")
+
+
 def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as a record may hold them: no address with a password in it."""
+    """The options as a record may hold them: no function, no address with a password in it."""
+    options = {name: value for name, value in options.items() if name not in _ADAPTERS}
     url = options.get("url")
     if isinstance(url, str) and not url.startswith(_STAND_INS):
         return {**options, "url": shown_url(url)}
     if isinstance(url, list):
         return {**options, "url": [shown_url(one) for one in url]}
-    return dict(options)
+    return options
 
 
 class Endpoints:
@@ -142,6 +146,9 @@ def _options(
     options: dict[str, Any] = {}
     for name, value in given.items():
         with mishaps.noted():
+            if name in _ADAPTERS and expressions.waits(value):
+                told = f"model `{declared.name}`: `{name}:` calls Python that is waited for"
+                raise UsageError(told, hint="make it a plain function: no `async`, no `record:`")
             options[name] = expressions.constant(value)
     mishaps.tell()
     if url.startswith("scripted:"):

@@ -7,11 +7,13 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import trio
+from msgspec import Struct
 from msgspec.structs import replace
 
 from dpipe.lang.types import Type
 from dpipe.runtime.errors import EndpointRefused, NoSuchModel
 from dpipe.runtime.models import wire
+from dpipe.runtime.models.adapter import Adapter
 from dpipe.runtime.models.breaker import Breaker
 from dpipe.runtime.models.connection import Answer
 from dpipe.runtime.models.embedding import Embedded
@@ -28,6 +30,13 @@ _LOOK = 5.0
 _SHOWN = 5
 
 
+class Foreign(Struct, frozen=True):
+    """How one url of another wire format is spoken to: all is posted to ``path``."""
+
+    adapter: Adapter
+    path: str
+
+
 class Endpoint:
     """One url of a model, and what was learnt about it.
 
@@ -35,7 +44,13 @@ class Endpoint:
     ever has. ``_structured`` remembers, per result type, whether structured output is taken there.
     """
 
-    def __init__(self, who: Who, open_road: Callable[[], Road], timeout: float) -> None:
+    def __init__(
+        self,
+        who: Who,
+        open_road: Callable[[], Road],
+        timeout: float,
+        foreign: Foreign | None = None,
+    ) -> None:
         self.in_flight = 0
         self.breaker = Breaker()
         self.nobody: Unreachable | None = None
@@ -44,6 +59,7 @@ class Endpoint:
         self._open_road = open_road
         self._opened: Road | None = None
         self._timeout = timeout
+        self._foreign = foreign
         self._structured: dict[Type, bool] = {}
         self._redact = Redaction(who.key)
 
@@ -63,6 +79,8 @@ class Endpoint:
 
     async def listed(self) -> list[str]:
         """The ids of the models that it has; none where it does not say so at once."""
+        if self._foreign is not None:
+            return []
         with trio.move_on_after(_LOOK):
             try:
                 answer = self._without_key(await self._road.get(wire.MODELS))
@@ -72,6 +90,8 @@ class Endpoint:
         return []
 
     async def complete(self, request: Request, extra: Mapping[str, Any]) -> Reply:
+        if self._foreign is not None:
+            return await self._complete_abroad(request, extra, self._foreign)
         structured = self._structured.get(request.result, True)
         answer = await self._ask(request, extra, structured=structured)
         if structured and wire.is_structured(request):
@@ -83,6 +103,22 @@ class Endpoint:
         if is_filtered(answer):
             return Reply("", "filter")
         return self._read(answer, raw=request.raw is not None)
+
+    async def _complete_abroad(
+        self, request: Request, extra: Mapping[str, Any], foreign: Foreign
+    ) -> Reply:
+        """Through the adapter; the schema is told in words, which every model can read."""
+        body = wire.body_of(self._who.id, request, extra, structured=False)
+        answer = await self._post(foreign.path, foreign.adapter.sent(body))
+        if answer.status == 200:
+            answer = replace(answer, body=self._adapted(answer, foreign.adapter))
+        return self._read(answer, raw=request.raw is not None)
+
+    def _adapted(self, answer: Answer, adapter: Adapter) -> bytes:
+        try:
+            return adapter.read(answer.body)
+        except wire.BadReply as error:
+            raise Unavailable(str(error), kind="server", status=answer.status) from None
 
     async def embed(self, texts: Sequence[str], extra: Mapping[str, Any]) -> Embedded:
         body = wire.embedding_body(self._who.id, texts, extra)

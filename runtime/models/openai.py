@@ -7,10 +7,12 @@ error means in ``statuses``, and how an endpoint is reached in ``sdk``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from dpipe.runtime.errors import UsageError
+from dpipe.runtime.models.adapter import base_and_path
 from dpipe.runtime.models.embedding import Embedded
-from dpipe.runtime.models.endpoint import Endpoint, Spread
+from dpipe.runtime.models.endpoint import Endpoint, Foreign, Spread
 from dpipe.runtime.models.options import ModelOptions
 from dpipe.runtime.models.protocol import Reply, Request
 from dpipe.runtime.models.statuses import Who
@@ -81,7 +83,11 @@ def _endpoints(name: str, id: str, options: ModelOptions) -> list[Endpoint]:
 
     def endpoint(url: str) -> Endpoint:
         who = Who(name, id, url, options.key)
-        return Endpoint(who, lambda: _road(url, key, options.timeout), options.timeout)
+        if options.adapter is None:
+            return Endpoint(who, lambda: _road(url, key, options.timeout), options.timeout)
+        base, path = base_and_path(url)
+        road = partial(_road, base, key, options.timeout)
+        return Endpoint(who, road, options.timeout, Foreign(options.adapter, path))
 
     return [endpoint(url) for url in options.url]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from dpipe.runtime.errors import UsageError
+from dpipe.runtime.models.adapter import Adapter
 from dpipe.runtime.secrets import Secret
 
 _SCHEMES = ("http", "https", "simulated", "scripted")
@@ -17,6 +18,11 @@ _SCHEMES = ("http", "https", "simulated", "scripted")
 def _as_list(value: Any) -> Any:
     urls = [value] if isinstance(value, str) else value
     return [url.strip() if isinstance(url, str) else url for url in urls]
+
+
+_Change = Annotated[
+    Callable[[Any], Any] | None, WithJsonSchema({"description": "a function, `body -> …`"})
+]
 
 
 class Price(BaseModel):
@@ -41,12 +47,21 @@ class ModelOptions(BaseModel):
     tpm: float | None = Field(None, gt=0, description="tokens per minute")
     price: Price | None = None
     context: int | None = Field(None, ge=1, description="tokens of prompt and answer together")
+    request: _Change = None
+    response: _Change = None
     body: dict[str, Any] = Field({}, description="what only this endpoint takes")
 
     @property
     def sampling(self) -> dict[str, Any]:
         """Options that go into every request: temperature, max_tokens, …"""
         return dict(self.model_extra or {})
+
+    @property
+    def adapter(self) -> Adapter | None:
+        """How an endpoint of another wire format is spoken to."""
+        if self.request is None and self.response is None:
+            return None
+        return Adapter(self.request, self.response)
 
     @property
     def scheme(self) -> str:
