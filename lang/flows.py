@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from dpipe.lang import graph, syntax
 from dpipe.lang.answers import Answers
 from dpipe.lang.bound import BoundStage
-from dpipe.lang.diagnostics import Label
+from dpipe.lang.diagnostics import Edit, Fix, Label
 from dpipe.lang.env import Env
 from dpipe.lang.expressions import Expressions
 from dpipe.lang.foreign import ForeignPipes
@@ -145,7 +145,8 @@ class Flows:
         """The rows of ``head | stage | …``."""
         rows = self.head(node.head, env, flow)
         for stage in node.stages:
-            rows = self.stage(stage, rows, env, flow)
+            first = stage is node.stages[0]
+            rows = self.stage(stage, rows, env, flow, node.head if first else None)
         return rows
 
     def head(self, node: syntax.Expr, env: Env, flow: str) -> Rows:
@@ -170,9 +171,16 @@ class Flows:
             case syntax.BadExpr():
                 return LOST
             case _:
-                self.bag.add("E0208", node.span, "a flow begins with a source or another flow")
+                self._no_head(node)
                 return LOST
         return LOST if decl is None else self._read(decl, node)
+
+    def _no_head(self, node: syntax.Expr) -> None:
+        help = None
+        if isinstance(node, syntax.ListExpr):
+            flows = ", ".join(self._text(item.span) for item in node.items)
+            help = f"write `concat({flows})`, without brackets"
+        self.bag.add("E0208", node.span, "a flow begins with a source or another flow", help=help)
 
     def _read(self, decl: Decl, node: syntax.Node) -> Rows:
         if isinstance(decl.item, syntax.BadItem):
@@ -217,9 +225,8 @@ class Flows:
             self._read(decl, callee)
             return
         written = syntax.Name(text=name, span=callee.span)
-        self.names.unknown(
-            "E0207", written, f"no flow function `{name}`", ["concat"], "there is `concat(a, b)`"
-        )
+        help = "write `concat(…)`" if name in TOGETHER else "there is `concat(a, b)`"
+        self.names.unknown("E0207", written, f"no flow function `{name}`", ["concat"], help)
 
     def _concat(self, node: syntax.Call, env: Env, flow: str) -> Rows:
         inputs: list[Rows] = []
@@ -279,7 +286,15 @@ class Flows:
 
     # -- stages ----------------------------------------------------------------------------------
 
-    def stage(self, node: syntax.Stage, rows: Rows, env: Env, flow: str) -> Rows:
+    def stage(
+        self,
+        node: syntax.Stage,
+        rows: Rows,
+        env: Env,
+        flow: str,
+        head: syntax.Expr | None = None,
+    ) -> Rows:
+        """The rows behind a stage; ``head`` is all that stands before the first one."""
         call = node.call
         if isinstance(call, syntax.BadExpr):
             return Rows(NOWHERE, Record(rows.row.fields, open=True))
@@ -294,7 +309,7 @@ class Flows:
             foreign = self.foreign.named(callee, env.file)
             if foreign is not None:
                 return self.foreign.use(foreign, call, rows, env, flow)
-            self._no_stage(callee, env.file)
+            self._no_stage(callee, env.file, self._together(call, head))
             if isinstance(call, syntax.Call):
                 self._look_into(call, rows, env)
             return Rows(NOWHERE, Record(rows.row.fields, open=True))
@@ -336,7 +351,18 @@ class Flows:
             case _:
                 self.expressions.of(node, env)
 
-    def _no_stage(self, callee: syntax.Expr, file: str) -> None:
+    def _together(self, call: syntax.Expr, head: syntax.Expr | None) -> Fix | None:
+        """`train | union(val)` as it is written here; no edit where more is before it."""
+        match call:
+            case syntax.Call(callee=syntax.NameRef(text=name), args=args) if name in TOGETHER:
+                first = self._text(head.span) if head is not None else "some"
+                flows = ", ".join([first, *(self._text(arg.value.span) for arg in args)])
+                write = f"concat({flows})"
+                edits = () if head is None else (Edit(head.span.to(call.span), write),)
+                return Fix(f"write `{write}`", edits)
+        return None
+
+    def _no_stage(self, callee: syntax.Expr, file: str, together: Fix | None) -> None:
         if not isinstance(callee, syntax.NameRef):
             self.bag.add("E0513", callee.span, "this is no stage")
             return
@@ -366,6 +392,8 @@ class Flows:
         elif name in ANSWERERS:
             help = f"write `ask(…, using: {name}([…]), as: .x)`"
             self.bag.add("E0512", callee.span, f"`{name}` says who answers an `ask`", help=help)
+        elif together is not None:
+            self._told_together(syntax.Name(text=name, span=callee.span), together)
         else:
             near = _FOREIGN.get(name)
             written = syntax.Name(text=name, span=callee.span)
@@ -375,6 +403,16 @@ class Flows:
                 way_out = "write `set(new: .old)` and `drop(.old)`"
             self.names.unknown("E0513", written, f"no stage `{name}`", candidates, way_out)
 
+    def _told_together(self, name: syntax.Name, fix: Fix) -> None:
+        if self.names.told(name):
+            return
+        help = fix.title if fix.edits else f"call what is before it `some`, and {fix.title}"
+        message = f"`{name.text}` is no stage: flows are put together where one begins"
+        self.bag.add("E0513", name.span, message, help=help, fixes=[fix] if fix.edits else [])
+
+
+TOGETHER = ("add", "append", "chain", "concat", "concatenate", "extend", "merge", "union")
+"""What other tools call `concat`."""
 
 _FOREIGN = {
     "assign": "set",

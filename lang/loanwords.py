@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dpipe.lang.automaton import END
 from dpipe.lang.failure import Failure, Repair
 from dpipe.lang.repairs import AFTER_COMPARISON, find, made, operand, repaired, short
-from dpipe.lang.scan import CLOSERS
+from dpipe.lang.scan import CLOSERS, OPENERS, Token
 
 _CALLED = {
     "contains": "contains",
@@ -21,6 +21,7 @@ _CALLED = {
     "like": "matches",
 }
 """Operators of other languages that are functions here."""
+_ENUMS = ("enum", "literal", "choice", "choices", "oneof", "one_of")
 _OPERANDS = frozenset(("FIELD", "NOT", "LPAR", "TRUE", "FALSE"))
 
 
@@ -160,6 +161,40 @@ def record_word(failure: Failure) -> Iterator[Repair]:
     bare = (failure.token,)
     marked = (at - 1, at - 1)
     yield repaired(failure, at - 1, at + 1, bare, "E0113", marked, message, write="{")
+
+
+def enum_word(failure: Failure) -> Iterator[Repair]:
+    """`enum("a", "b")`, `Literal["a", "b"]`, `enum { a, b }`"""
+    at = failure.at
+    before = failure.tokens[at - 1]
+    if before.text.lower() not in _ENUMS or "QMARK" not in failure.accepted:
+        return
+    stop = find(failure, frozenset((OPENERS[failure.token.type],)), at + 1)
+    if stop is None:
+        return
+    members = [t for t in failure.tokens[at + 1 : stop] if t.type not in ("COMMA", "VBAR")]
+    if not members or any(member.type not in ("STRING", "NAME") for member in members):
+        return
+    texts = [member.text if member.type == "STRING" else f'"{member.text}"' for member in members]
+    write = " | ".join(texts)
+    tokens: list[Token] = []
+    for member, text in zip(members, texts, strict=True):
+        tokens += (made(failure, "VBAR", "|", at), Token("STRING", text, member.start, member.end))
+    message = f"one of several texts is the type `{short(write)}`"
+    marked = (at - 1, stop)
+    yield repaired(
+        failure, at - 1, stop + 1, tuple(tokens[1:]), "E0113", marked, message, write=write
+    )
+
+
+def or_type(failure: Failure) -> Iterator[Repair]:
+    """`type T = "a" or "b"`"""
+    at = failure.at
+    if "QMARK" not in failure.accepted or "VBAR" not in failure.accepted:
+        return
+    message = "types are put together by `|`; write `|`"
+    either = (made(failure, "VBAR", "|", at),)
+    yield repaired(failure, at, at + 1, either, "E0113", (at, at), message, write="|")
 
 
 def bare_message(failure: Failure) -> Iterator[Repair]:

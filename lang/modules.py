@@ -108,6 +108,7 @@ class _Loader:
         self.modules: dict[str, syntax.Module] = {}
         self.imports: dict[tuple[str, str], str | None] = {}
         self.python: dict[str, bytes | None] = {}
+        self.newer: set[str] = set()  # the files of an edition that is not read
         self.pieces: dict[str, Pieces] = {}
 
     def module(self, path: str, asked: Span | None, trail: tuple[str, ...]) -> bool:
@@ -116,7 +117,7 @@ class _Loader:
             self._cycle(asked, (*trail[trail.index(path) :], path))
             return True
         if path in self.modules:
-            return True
+            return path not in self.newer
         text = self._text(path, asked)
         if text is None:
             return False
@@ -125,6 +126,9 @@ class _Loader:
         tree, self.pieces[path] = read_module(source, found, self.before.get(path, {}))
         tree = self.modules[path] = _without_broken(tree, found)
         self.bag.extend(found)
+        if any(finding.code == "E0001" for finding in found):
+            self.newer.add(path)
+            return asked is None
         for item in tree.items:
             if isinstance(item, syntax.Import):
                 self._import(path, item, (*trail, path))
@@ -143,7 +147,7 @@ class _Loader:
         target = self._target(path, item)
         if target is not None and not self.module(target, item.path_span, trail):
             target = None
-        self.imports[path, item.name.text] = target
+        self.imports.setdefault((path, item.name.text), target)
 
     def _target(self, path: str, item: syntax.Import) -> str | None:
         if item.path is not None:
@@ -156,7 +160,8 @@ class _Loader:
 
     def _unknown_module(self, item: syntax.Import, dotted: str) -> None:
         known = [f"std.{name}" for name in self.std]
-        near = nearest(dotted, known)
+        meant = dotted if dotted in self.std else nearest(dotted.removeprefix("std."), self.std)
+        near = f"std.{meant}" if meant else None
         fixes = [Fix(f"replace with `{near}`", (Edit(item.path_span, near),))] if near else []
         self.bag.add(
             "E0202",
@@ -221,5 +226,7 @@ def _instead(item: syntax.Import, dotted: str, known: list[str]) -> str:
     module, _, name = dotted.rpartition(".")
     if module in known:
         return f"import `{module}` and write `{module.rpartition('.')[2]}.{name}`"
+    if module == "std" or dotted == "std":
+        return f"there are {', '.join(known)}"
     name = item.name.text
     return f'a file of yours is imported by its path: `import "./{name}.dpipe" as {name}`'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from dpipe.lang import graph, syntax
-from dpipe.lang.diagnostics import Label
+from dpipe.lang.diagnostics import Edit, Fix, Label
 from dpipe.lang.env import Env, Typed
 from dpipe.lang.expressions import Expressions
 from dpipe.lang.names import Decl, misspelt
@@ -87,28 +87,33 @@ class Prompts:
     def _section(self, entry: syntax.Entry, env: Env) -> graph.Section | None:
         role = entry.key.text
         if role not in SECTIONS:
-            misspelt(
-                self.bag,
-                "E0402",
-                entry.key.span,
-                role,
-                f"unknown prompt section `{role}`",
-                SECTIONS,
-                "a prompt has `system:`, `user:`, `assistant:`, `messages:` or `raw:`",
-            )
+            self._unknown_section(entry, env)
         if role == "messages":
             found = self.expressions.expect(entry.value, env, List(MESSAGE), "`messages:`")
             return graph.Section(role, found.expr)
         if not isinstance(entry.value, syntax.StringExpr):
-            if not isinstance(entry.value, syntax.BadExpr):
+            if role in SECTIONS and not isinstance(entry.value, syntax.BadExpr):
                 self._not_text(entry, env)
             return None
         content = self.expressions.of(entry.value, env).expr
         return graph.Section(role, content) if role in SECTIONS else None
 
+    def _unknown_section(self, entry: syntax.Entry, env: Env) -> None:
+        role, span = entry.key.text, entry.key.span
+        message = f"unknown prompt section `{role}`"
+        if _are_messages(entry.value, env):
+            help = f"write `messages: {self.expressions.text(entry.value.span)}`"
+            fix = Fix("write `messages`", (Edit(span, "messages"),))
+            self.bag.add("E0402", span, message, help=help, fixes=[fix])
+            return
+        help = "a prompt has `system:`, `user:`, `assistant:`, `messages:` or `raw:`"
+        misspelt(self.bag, "E0402", span, role, message, SECTIONS, help)
+
     def _not_text(self, entry: syntax.Entry, env: Env) -> None:
         value, help = entry.value, None
-        if isinstance(value, syntax.NameRef) and value.text in env.locals:
+        if _are_messages(value, env):
+            help = f"write `messages: {self.expressions.text(value.span)}`"
+        elif isinstance(value, syntax.NameRef) and value.text in env.locals:
             help = f'write `{entry.key.text}: "{{{value.text}}}"`'
         self.bag.add(
             "E0303",
@@ -318,6 +323,12 @@ def _likely(row: Record, param: Field) -> str:
     if near is None and len(fields) == 1:
         near = fields[0]
     return "…" if near is None else f".{near}"
+
+
+def _are_messages(node: syntax.Expr, env: Env) -> bool:
+    """Whether it is a parameter that holds messages."""
+    found = env.locals.get(node.text) if isinstance(node, syntax.NameRef) else None
+    return found is not None and not isinstance(found, Unknown) and fits(found, List(MESSAGE))
 
 
 def _read(entries: Sequence[syntax.Entry]) -> list[str]:

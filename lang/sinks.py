@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dpipe.lang import graph, syntax
 from dpipe.lang.calls import bind, resolved_target
@@ -61,12 +62,9 @@ class Sinks:
         """Work out a sink; its node is added where nothing before it is wrong."""
         item = decl.item
         assert isinstance(item, syntax.SinkItem)
-        *stages, last = item.value.stages or (None,)
-        rows = self.flows.head(item.value.head, Env(decl.file), item.name.text)
-        for stage in stages:
-            if stage is not None:
-                rows = self.flows.stage(stage, rows, Env(decl.file), item.name.text)
-        if last is None:
+        flow = replace(item.value, stages=item.value.stages[:-1])
+        rows = self.flows.stream(flow, Env(decl.file), item.name.text)
+        if not item.value.stages:
             self.bag.add(
                 "E0505",
                 item.name.span,
@@ -74,7 +72,7 @@ class Sinks:
                 help='end it with a writer, as `| jsonl("out.jsonl")`',
             )
             return
-        self._written(item, last, rows, decl.file)
+        self._written(item, item.value.stages[-1], rows, decl.file)
 
     def _written(self, item: syntax.SinkItem, stage: syntax.Stage, rows: Rows, file: str) -> None:
         call = stage.call
