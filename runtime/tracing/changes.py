@@ -16,7 +16,9 @@ from dpipe.runtime.trust import targets
 def changes(run: Run, replay: Replay, trace: Trace) -> Iterator[str]:
     """Each as a fact: inputs and Python by the times of their files, answers by the journal."""
     yield from changed_files(run, replay)
-    if lacking := sum(not replay.journal.recall(key) for key in trace.unanswered):
+    dropped = trace.dropped()
+    needed = (key for key, (node, row) in trace.unanswered.items() if not dropped(node, row))
+    if lacking := sum(not replay.journal.recall(key) for key in needed):
         answers = f"{lacking} answer{'s' * (lacking != 1)}"
         yield f"the journal lacks {answers} that the run needs"
 

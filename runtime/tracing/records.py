@@ -44,7 +44,8 @@ def _open(file: Path, sink: SinkNode, is_rejects: bool) -> Reading:
     kind = "jsonl" if is_rejects else _kind(file, sink)
     options = {}
     if kind == "csv":
-        options = {name: v.value for name, v in sink.options if isinstance(v, Const)}
+        constants = ((name, each) for name, each in sink.options if name == "separator")
+        options = {name: each.value for name, each in constants if isinstance(each, Const)}
     context = Context(sink.name, file.parent, file.parent)
     read = load(f"{_READERS}.{kind}:read")
     reading: Reading = read(str(file.absolute()), context=context, **options)

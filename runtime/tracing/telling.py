@@ -46,6 +46,7 @@ class Teller:
     ) -> None:
         self._frame = frame
         self._trace = trace
+        self._dropped = trace.dropped()
         self._calls = calls
         self._vectors = vectors
         self._lines = lines
@@ -146,17 +147,22 @@ class Teller:
     def _endings(self, id: Id) -> Iterator[Ending]:
         index = self._trace.lineage.node_of(id)
         if (index, id) in self._trace.rejects:  # a record that could not be read
-            yield self._failed(id, index)
+            yield self._rejected(id, index)
             return
         went_on = {self._trace.lineage.node_of(child) for child in self._children[id]}
         for edge in self._frame.wiring.readers[index]:
             reader = edge.reader
             if (reader, id) in self._trace.rejects:
-                yield self._failed(id, reader)
+                yield self._rejected(id, reader)
             elif reader not in went_on and id not in self._trace.leavers:
                 yield self._ended(
                     id, reader, looked_at=only_looked_at(self._node(reader), edge.slot)
                 )
+
+    def _rejected(self, id: Id, index: int) -> Ending:
+        if self._dropped(index, id):
+            return self._ended(id, index, looked_at=False)
+        return self._failed(id, index)
 
     def _failed(self, id: Id, index: int) -> Ending:
         reject = self._trace.rejects[index, id]
@@ -188,11 +194,11 @@ class Teller:
             like=self._trace.originals.get((index, id)),
             file=file,
             record=record,
-            questions=self._questions(index, id),
+            questions=() if reason == "surplus" else self._questions(index, id),
         )
 
     def _reason(self, id: Id, index: int, node: Node) -> str:
-        if (index, id) not in self._trace.entered or id > self._trace.unwanted.get(index, id):
+        if (index, id) not in self._trace.entered or self._dropped(index, id):
             return "surplus"
         if isinstance(node, SinkNode):
             return "counted" if node.metrics else "written"

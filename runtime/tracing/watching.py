@@ -47,7 +47,8 @@ class Trace:
     are like; ``unwanted`` is the last row that went on where nobody read on. ``leavers`` have left
     a loop. ``written`` are the records of each file, ``rejected`` those of each sink's rejects,
     with the node where each ended. ``found`` are the rows of sources whose places are ``sought``,
-    ``unanswered`` the keys of questions that no endpoint answered.
+    ``unanswered`` the keys of questions that no endpoint answered, each with the node and the
+    first row that it was put for; ``failed`` are the nodes and rows of all rejects.
     """
 
     def __init__(
@@ -68,12 +69,21 @@ class Trace:
         self.written: dict[Path, array[int]] = {}
         self.rejected: dict[str, list[tuple[int, Id]]] = {}
         self.found: list[Id] = []
-        self.unanswered: set[bytes] = set()
+        self.unanswered: dict[bytes, tuple[int, Id]] = {}
+        self.failed: set[tuple[int, Id]] = set()
         self._sought = sought
 
     def written_in(self, file: Path) -> array[int]:
         """The rows whose records a file has, in order; none where it has none."""
         return self.written.get(file, array("q"))
+
+    def dropped(self) -> Callable[[int, Id], bool]:
+        """Tells whether nobody wanted a row any more when a node was through with it.
+
+        That is also what failed and came to no sink's rejects, since a limit was full by then.
+        """
+        nowhere = self.failed.difference(*self.rejected.values())
+        return lambda node, id: id > self.unwanted.get(node, id) or (node, id) in nowhere
 
     def made(self, node: int, parents: tuple[Id, ...], values: Mapping[str, Any], place: str) -> Id:
         """Number what a node hands on."""
@@ -86,7 +96,7 @@ class Trace:
 
     def heard(self, node: int, id: Id, query: Query, result: Value | Failed) -> None:
         if isinstance(result, Failed) and result.outcome == "unavailable":
-            self.unanswered.add(query.key)
+            self.unanswered.setdefault(query.key, (node, id))
         if id not in self.wanted:
             return
         heard = self.calls.setdefault((node, id), [])
@@ -153,6 +163,7 @@ class Watcher:
             id = self.trace.made(self.node, (), reject.row, place)
         else:
             self._last = max(self._last, id)
+        self.trace.failed.add((self.node, id))
         if id in self.trace.wanted:
             self.trace.rejects[self.node, id] = replace(reject, place=str(place))
         return replace(reject, place=Mark.of(place, id, self.node))

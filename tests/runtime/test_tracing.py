@@ -268,3 +268,12 @@ def test_what_is_told_agrees_with_the_ledger_and_the_files(name: str, tmp_path: 
         explanation = explain(str(tmp_path / f"{file}:{record}"), allow_python=True)
         row = explanation.steps[-1].id
         assert roots(explanation.steps, (row,)) == roots(fate.steps, (end.row,))
+
+
+def test_what_failed_behind_a_full_limit_is_told_as_surplus(tmp_path: Path) -> None:
+    asked = (
+        'sink out = docs | ask(grade, using: said, as: .grade) | limit(1) | jsonl("out/a.jsonl")'
+    )
+    fate, _ = all_told(made(tmp_path, asked))
+    assert Counter(end.reason for end in fate.endings) == {"written": 1, "surplus": 7}
+    assert not any("lacks" in note for note in fate.notes)
