@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from dpipe.lang import graph, syntax
 from dpipe.lang.diagnostics import Bag, Edit, Fix, Label
@@ -50,6 +51,10 @@ if TYPE_CHECKING:
 
 FREE = ("fields", "labels", "names", "constants", "figures")
 """The kinds of parameter that take what no other does, whatever its label."""
+
+
+DEEPEST = 200
+"""How deep the body of a ``def`` is nested, with those of the functions that it calls."""
 
 
 class Bound(Struct):
@@ -158,6 +163,7 @@ class Calls:
         self.bag = expressions.bag
         self._signatures: dict[tuple[str, str], Function] = {}
         self._open: list[tuple[str, str]] = []
+        self._depths: dict[str, float] = {}  # of the defs' bodies
         self._for_row: dict[tuple[str, str], str] = {}  # defs, by what they call of `OF_ROW`
 
     def of(self, node: syntax.Call, env: Env) -> Typed:
@@ -285,6 +291,26 @@ class Calls:
         key = self.key(decl)
         names = tuple(param.name for param in params)
         self.expressions.defs[key] = graph.Def(key, names, _told(body, result))
+        self._nested(item, key, body.expr)
+
+    def _nested(self, item: syntax.DefItem, key: str, body: graph.Expr) -> None:
+        """A run goes as deep as a body with the bodies of what it calls; told of the first."""
+        depth = self._depths[key] = self._depth(body)
+        if DEEPEST < depth < inf:
+            self._depths[key] = inf
+            message = f"`{item.name.text}` and what it calls are nested more than {DEEPEST} deep"
+            self.bag.add("E0119", item.name.span, message)
+
+    def _depth(self, part: object) -> float:
+        match part:
+            case graph.CallDef(key, args):
+                return 1 + max(self._depth(args), self._depths.get(key, 0))
+            case graph.Expr():
+                return 1 + self._depth(astuple(part))
+            case tuple():
+                return max(map(self._depth, part), default=0)
+            case _:
+                return 0
 
     def key(self, decl: Decl) -> str:
         """What a declaration is called in the graph: as the root file would write it."""

@@ -18,8 +18,8 @@ from dpipe.lang.pieces import Pieces
 from dpipe.lang.rows import RowAt
 from dpipe.lang.source import Source
 
-DEPTH = 20_000
-"""Python frames: enough for a chain of two thousand flows."""
+DEPTH = 50_000
+"""Python frames: enough for a chain of two thousand flows or functions."""
 
 
 class Compiled(Struct, frozen=True):

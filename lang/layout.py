@@ -41,6 +41,8 @@ def edition(scanned: Tokens, bag: Bag) -> tuple[int | None, bool]:
     """The file's edition, and whether this release reads it. Tells E0001 and E0002."""
     source, tokens = scanned.source, scanned.tokens
     if not tokens or tokens[0].type != "DPIPE":
+        if any(_is_late_edition(token, source) for token in tokens):
+            return None, True  # told where it stands
         place = source.span(0, 0)
         fix = Fix(f"add `dpipe {EDITION}`", (Edit(place, f"dpipe {EDITION}\n\n"),), safe=True)
         first = source.span(tokens[0].start, tokens[0].end) if tokens else place
@@ -66,6 +68,10 @@ def edition(scanned: Tokens, bag: Bag) -> tuple[int | None, bool]:
         span = source.span(extra.start, extra.end)
         bag.add("E0113", span, f"unexpected {shown(extra)}; expected a new line")
     return found, True
+
+
+def _is_late_edition(token: Token, source: Source) -> bool:
+    return token.type == "DPIPE" and source.position(token.start).column == 1
 
 
 def declarations(scanned: Tokens, bag: Bag) -> Iterator[list[Token]]:

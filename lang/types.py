@@ -456,18 +456,23 @@ def _merged(left: Record, right: Record) -> Record | None:
 
     So no value holds a field that its type does not tell.
     """
-    names = dict.fromkeys((*left.names(), *right.names()))
-    if left.fields and right.fields and len(names) == len(left.fields) + len(right.fields):
+    ones = {field.name: field.type for field in left.fields}
+    twos = {field.name: field.type for field in right.fields}
+    if ones and twos and not ones.keys() & twos.keys():
         return None
     fields: list[Field] = []
-    for name in names:
-        one, two = left.get(name), right.get(name)
+    for name in {**ones, **twos}:
+        one, two = ones.get(name), twos.get(name)
         both = widen(one or NEVER, two or NEVER)
-        if isinstance(required(both), Union) and one is not None and two is not None:
+        if isinstance(required(both), Union) and one and two and not _nested(one, two):
             return None
         lacks = (one is None and not left.open) or (two is None and not right.open)
         fields.append(Field(name, optional(both) if lacks else both))
     return Record(tuple(fields), open=left.open or right.open)
+
+
+def _nested(one: Type, two: Type) -> bool:
+    return fits(one, two) or fits(two, one)
 
 
 def _options(of: Type) -> tuple[Type, ...]:

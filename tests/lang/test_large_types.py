@@ -1,4 +1,4 @@
-"""Types made of types: what takes twice the space at each step is told, or cut."""
+"""Types made of types, functions of functions: what takes too much at each step is told, or cut."""
 
 from __future__ import annotations
 
@@ -69,3 +69,16 @@ def test_rows_that_double_at_each_stage_are_checked_and_shown() -> None:
     compiled = checked(f'{source}\n{flow}\nsink o = f | jsonl("o.jsonl")\n')
     assert [one.message for one in compiled.diagnostics if one.severity == "error"] == []
     assert max(len(show(at.row)) for at in compiled.rows) < 20 * MOST_SHOWN
+
+
+@pytest.mark.parametrize(("length", "told"), [(90, []), (300, ["d100"]), (2000, ["d100"])])
+def test_functions_that_call_each_other_too_deep_are_told_once(
+    length: int, told: list[str]
+) -> None:
+    chain = [f"def d{n}(x: int) -> int = d{n - 1}(x) + 1\n" for n in range(1, length)]
+    last = f'sink o = repeated | set(n: d{length - 1}(.index)) | jsonl("o.jsonl")\n'
+    source = "source repeated = repeat(3)\n"
+    found = checked("".join(["def d0(x: int) -> int = x\n", *chain, source, last])).diagnostics
+    assert [(one.code, one.message.split("`")[1]) for one in found] == [
+        ("E0119", name) for name in told
+    ]

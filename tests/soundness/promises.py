@@ -31,7 +31,7 @@ from dpipe.runtime.result import RunResult
 from dpipe.runtime.run import RunOptions, run
 from tests.soundness.programs import Made, compiled
 
-OURS = re.compile(r"object|NoneType|Traceback|expected .*, found|'\w+'|has no text$")
+OURS = re.compile(r"object (of|is|has)|NoneType|Traceback|expected .*, found|'\w+'|has no text$")
 """In a reason: what a check should have told, or Python's own words."""
 
 
