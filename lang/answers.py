@@ -66,6 +66,7 @@ class Answers:
         self.place = place
         self.models: dict[str, graph.ModelDef] = {}
         self._open: list[tuple[str, str]] = []
+        self._circular: set[tuple[str, str]] = set()  # models that have been told to be so
         expressions.calls.answers = self
 
     # -- the ways in -----------------------------------------------------------------------------
@@ -229,7 +230,7 @@ class Answers:
         item = decl.item
         assert isinstance(item, syntax.ModelItem)
         if decl.key in self._open:
-            self.bag.add("E0209", item.name.span, f"`{item.name.text}` depends on itself")
+            self._circle(decl)
             return Given(None, UNKNOWN)
         kind = self._endpoint_call(item.value)
         if kind in ("embedder", "local_embedder"):
@@ -243,6 +244,13 @@ class Answers:
         given = self.answerer(item.value, Env(decl.file), result)
         self._open.pop()
         return given
+
+    def _circle(self, decl: Decl) -> None:
+        """Models that are each other's copies are told once, wherever the circle is entered."""
+        circle = set(self._open[self._open.index(decl.key) :])
+        if not circle & self._circular:
+            self.bag.add("E0209", decl.name.span, f"`{decl.name.text}` depends on itself")
+        self._circular |= circle
 
     def _endpoint(self, decl: Decl) -> str:
         """The key of an endpoint in the graph; its declaration is worked out once."""
