@@ -382,8 +382,8 @@ def hides(actual: Type, expected: Type) -> bool:
         case Again(), Again():
             return actual != expected
         case Record(fields=fields), Record() if expected.fields:
-            of = {field.name: field.type for field in expected.fields}
-            return any(one.name not in of or hides(one.type, of[one.name]) for one in fields)
+            told = {field.name: field.type for field in expected.fields}
+            return any(one.name not in told or hides(one.type, told[one.name]) for one in fields)
         case _:
             return False
 
