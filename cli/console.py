@@ -87,6 +87,21 @@ def silence(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def open_closed() -> None:
+    """Put nothing in the place of standard streams that were closed before dpipe began.
+
+    So no file that is opened later gets a number that a library prints to.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+
+
 def tell_error(message: str, *, code: str | None = None, hint: str | None = None) -> None:
     """A failure in the shape of a diagnostic: the fact, then the way out."""
     message, hint = _lines(message), hint and _lines(hint)

@@ -86,6 +86,8 @@ def app(ctx: click.Context, /, color: str) -> None:
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command; the exit code. What goes wrong is told on standard error."""
     try:
+        if args is None:
+            console.open_closed()
         code = _run(args)
         if args is None:
             # This process has only to leave, and the code to say how it went.

@@ -62,6 +62,14 @@ def test_a_full_device_is_one_line(project: Path, args: list[str]) -> None:
     assert full(project, *args) == (2, told)
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_changes_nothing(project: Path, closed: str) -> None:
+    script = f'exec "$0" -m dpipe.cli.main run p.dpipe {closed}'
+    done = subprocess.run(["sh", "-c", script, sys.executable], cwd=project, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len((project / "out.jsonl").read_bytes().splitlines()) == 2
+
+
 def test_a_ctrl_c_outside_a_command_exits_130(
     dpipe: Dpipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
