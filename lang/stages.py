@@ -172,10 +172,18 @@ def _spread(call: StageCall, row: Record, name: str, element: Type) -> Record:
     return Record(row.fields, open=row.open or element.open)
 
 
+_APART = (("tokenizer", ("chars", "sentences")), ("separators", ("sentences", "by")))
+"""What says how ``chunk`` cuts, and what else says that."""
+
+
 def _chunk(call: StageCall) -> Record:
-    sizes = [name for name in ("tokens", "chars", "sentences", "by") if call.has(name)]
+    sizes = [name for name in ("tokens", "chars", "sentences") if call.has(name)]
     if len(sizes) > 1:
         call.error("E0517", sizes[1], f"`{sizes[0]}:` and `{sizes[1]}:` cannot both say the size")
+    for label, others in _APART:
+        for other in others:
+            if call.has(label) and call.has(other):
+                call.error("E0517", label, f"`{label}:` does not go with `{other}:`")
     row = _plus(call, STR)
     _apart(call, "as", "index", "headings", "span")
     for label, type in (("index", COUNT), ("headings", List(STR)), ("span", SPAN)):
@@ -428,8 +436,14 @@ _STAGES = (
             Param("chars", "const", POSITIVE, required=False, doc="characters in a piece"),
             Param("sentences", "const", POSITIVE, required=False, doc="sentences in a piece"),
             Param("by", "choice", required=False, choices=("heading",), doc="a piece a section"),
+            Param("separators", "const", List(STR), required=False, doc="texts to cut behind"),
+            Param("tokenizer", "const", STR, required=False, doc="the file that says its tokens"),
             Param(
-                "overlap", "const", COUNT, required=False, doc="what a piece repeats of the last"
+                "overlap",
+                "const",
+                COUNT,
+                required=False,
+                doc="what a piece repeats of the last (0)",
             ),
             AS,
             INDEX,

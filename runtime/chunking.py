@@ -4,7 +4,7 @@ Nothing is lost: without what they repeat, the pieces join to the text. Cuts fal
 sentences where they can, else between lines (in code), words, and at last between characters. A
 code block is cut only where it does not fit into a piece.
 
-Tokens are an estimate, for no tokenizer is at hand: six letters of a Latin word, three digits,
+Without a tokenizer tokens are an estimate: six letters of a Latin word, three digits,
 three letters of other spaced scripts, one character of unspaced ones and each other sign are a
 token. English comes to about four characters a token, Chinese to one.
 """
@@ -12,11 +12,13 @@ token. English comes to about four characters a token, Chinese to one.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise, starmap
+from itertools import pairwise
 
-from dpipe.runtime.sections import LINE, Span, lines
+from msgspec import Struct
+
+from dpipe.runtime.sections import LINE, Span, lines, sections
 from dpipe.runtime.sentences import boundaries
 from dpipe.runtime.text import UNSPACED
 
@@ -30,14 +32,54 @@ def estimated_tokens(text: str) -> int:
     return sum(1 for _ in _TOKEN.finditer(text))
 
 
-def spans(text: str, unit: str, most: int, overlap: int = 0) -> list[Span]:
-    """The pieces of ``most`` units (tokens, chars or sentences), none of a blank text.
+Starts = Callable[[str], Sequence[int]]
+"""Where each unit of a text starts, in its order."""
 
-    Each but the first begins with up to ``overlap`` (less than ``most``) units of the one before.
+
+class Size(Struct, frozen=True):
+    """How large a piece may be: ``most`` units, of which ``overlap`` (fewer) are repeated.
+
+    With ``separators`` a text is cut behind the first of them that gives pieces that fit, else
+    behind the next, and so on: sentences and code then count for nothing.
     """
+
+    starts: Starts
+    most: int
+    overlap: int = 0
+    separators: tuple[str, ...] = ()
+
+
+def size_of(unit: str, most: int, overlap: int = 0) -> Size:
+    """So many tokens (estimated), chars or sentences."""
+    return Size(UNITS[unit], most, overlap)
+
+
+def spans(text: str, size: Size) -> list[Span]:
+    """The pieces, none of a blank text; each but the first begins with the overlap."""
     if not text.strip():
         return []
-    return list(_Cutter(text, _UNITS[unit](text), most, overlap).pieces())
+    return list(_Cutter(text, size).pieces())
+
+
+def sections_of(text: str, size: Size) -> list[Span]:
+    """Sections together as long as they fit, and one that does not fit alone cut as a text is.
+
+    Pieces of one section overlap, and no others.
+    """
+    count = _Cutter(text, size).size
+    pieces: list[Span] = []
+    start = end = 0
+    for section in sections(text):
+        if start < end and count(start, section.end) > size.most:
+            pieces += _within(text, Span(start, end), size)
+            start = section.start
+        end = section.end
+    return pieces + _within(text, Span(start, end), size)
+
+
+def _within(text: str, part: Span, size: Size) -> list[Span]:
+    found = spans(text[part.start : part.end], size)
+    return [Span(part.start + start, part.start + end) for start, end in found]
 
 
 def _blocks(text: str) -> Iterator[tuple[Span, bool]]:
@@ -80,7 +122,7 @@ def _sentence_starts(text: str) -> list[int]:
     return [span.start for span, _ in _atoms(text)]
 
 
-_UNITS: dict[str, Callable[[str], Sequence[int]]] = {
+UNITS: dict[str, Starts] = {
     "tokens": _token_starts,
     "chars": lambda text: range(len(text)),
     "sentences": _sentence_starts,
@@ -89,13 +131,14 @@ _UNITS: dict[str, Callable[[str], Sequence[int]]] = {
 
 
 class _Cutter:
-    """Packs atoms into pieces. ``starts`` are the offsets of the units that are counted."""
+    """Packs atoms into pieces."""
 
-    def __init__(self, text: str, starts: Sequence[int], most: int, overlap: int) -> None:
+    def __init__(self, text: str, size: Size) -> None:
         self.text = text
-        self.starts = starts
-        self.most = most
-        self.overlap = overlap
+        self.starts = size.starts(text)
+        self.most = size.most
+        self.overlap = size.overlap
+        self.separators = size.separators
 
     def size(self, start: int, end: int) -> int:
         return bisect_left(self.starts, end) - bisect_left(self.starts, start)
@@ -127,12 +170,23 @@ class _Cutter:
             for at in candidates:
                 if at > start and 0 < self.size(at, end) <= self.overlap:
                     return at
-        units = bisect_left(self.starts, end)
-        return self.starts[units - self.overlap] if self.overlap else end
+        if not self.overlap:
+            return end
+        first = self.starts[bisect_left(self.starts, end) - self.overlap]
+        return first if self.size(first, end) <= self.overlap else self.next_start(first)
+
+    def next_start(self, at: int) -> int:
+        """Where the next unit starts at another character; the text's end behind the last."""
+        following = bisect_right(self.starts, at)
+        return self.starts[following] if following < len(self.starts) else len(self.text)
 
     def fitting_atoms(self) -> Iterator[Span]:
         """Atoms that leave room for the overlap, the large ones cut up."""
         room = self.most - self.overlap
+        if self.separators:
+            behind = [_behind(separator) for separator in self.separators]
+            yield from self.cut_up(Span(0, len(self.text)), room, behind)
+            return
         for atom, code in _atoms(self.text):
             levels = (_lines_of, _words) if code else (_words,)
             yield from self.cut_up(atom, room, levels)
@@ -147,12 +201,26 @@ class _Cutter:
             yield from self.units_of(span, room)
 
     def units_of(self, span: Span, room: int) -> Iterator[Span]:
-        """A word too long for a piece, cut every ``room`` units."""
-        first, last = bisect_left(self.starts, span.start), bisect_left(self.starts, span.end)
-        cuts = [span.start, *(self.starts[at] for at in range(first + room, last, room)), span.end]
-        yield from starmap(Span, pairwise(cuts))
+        """A word too long for a piece, cut every ``room`` units, never within a character."""
+        start = span.start
+        while self.size(start, span.end) > room:
+            end = self.starts[bisect_left(self.starts, start) + room]
+            end = end if end > start else self.next_start(start)
+            if end >= span.end:
+                break
+            yield Span(start, end)
+            start = end
+        yield Span(start, span.end)
 
 
 Level = Callable[[str, Span], Iterator[Span]]
+
+
+def _behind(separator: str) -> Level:
+    """The parts that end with a separator, and the rest."""
+    mark = re.escape(separator)
+    return _matches(re.compile(f"(?s:.*?)(?:{mark})+|(?s:.+)"))
+
+
 _lines_of: Level = _matches(LINE)
 _words: Level = _matches(_WORD)

@@ -16,6 +16,7 @@ EXTRAS = {
     "markdownify": "documents",
     "openpyxl": "tables",
     "pyarrow": "tables",
+    "tokenizers": "tokens",
 }
 """The extra of dpipe that each package comes with, by the name that Python imports."""
 

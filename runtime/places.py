@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from dpipe.lang.graph import SinkNode, SourceNode
+from dpipe.lang.graph import SinkNode, SourceNode, StageNode
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.expressions import Expressions
 from dpipe.runtime.paths import can_be, inside, safe_name
@@ -76,7 +76,7 @@ def real_place(path: Path) -> Path:
     return Path(os.path.realpath(path.parent), path.name)
 
 
-def folder_of(node: SourceNode | SinkNode) -> Path:
+def folder_of(node: SourceNode | SinkNode | StageNode) -> Path:
     """What the paths of a node are relative to: the folder of the file in which it is written."""
     return Path(node.place.file).absolute().parent
 

@@ -22,7 +22,7 @@ from dpipe.runtime.paths import display, inside
 from dpipe.runtime.sources.base import Context, Read, Reading, Record, Unreadable
 from dpipe.runtime.sources.encodings import decode
 from dpipe.runtime.sources.files import reason
-from dpipe.runtime.sources.images import url_of
+from dpipe.runtime.sources.pictures import url_of
 from dpipe.runtime.values import Values
 
 FILE = "dataset_info.json"

@@ -7,7 +7,6 @@ file belongs to is told by its name, as on the Hugging Face hub.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -20,8 +19,9 @@ import datasets
 
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.sources.base import Context, Reading
-from dpipe.runtime.sources.hf import be_quiet, line_of, streamed
+from dpipe.runtime.sources.streaming import be_quiet, line_of, streamed
 
+HUB = "https://www.modelscope.cn"
 _KINDS = {".parquet": "parquet", ".jsonl": "json", ".json": "json", ".csv": "csv"}
 _INFOS = ("dataset_infos.json", "configuration.json")
 _SPLITS = {
@@ -39,17 +39,19 @@ def read(
     config: str = "",
     revision: str = "",
     folder: str = "",
+    hub: str = HUB,
     *,
     context: Context,
 ) -> Reading:
     """The rows of one split of dataset ``name``, as ``owner/dataset``.
 
-    ``config`` is the folder that holds its files, as ``folder`` is. The hub is that of the
-    environment's ``MODELSCOPE_DOMAIN``. Raises ``UsageError`` where there is no such dataset
-    or split, or the hub cannot be reached.
+    ``config`` is the folder that holds its files, as ``folder`` is. Raises ``UsageError`` where
+    there is no such dataset or split, or the hub cannot be reached.
     """
     be_quiet()
-    files = sorted(_data_files(name, revision or "master", folder or config))
+    revision = revision or "master"
+    api = f"{hub}/api/v1/datasets/{quote(name)}"
+    files = sorted(_data_files(api, name, revision, folder or config))
     chosen = _of_split(files, split)
     if not chosen:
         known = ", ".join(sorted({_split_of(file) or "train" for file in files})) or "none"
@@ -59,7 +61,7 @@ def read(
     if len(kinds) > 1:
         message = f"the files of `{name}` are of several kinds: {', '.join(sorted(kinds))}"
         raise UsageError(message, hint="name the folder of one kind with `folder:`")
-    urls = [f"{_hub()}/datasets/{name}/resolve/{revision or 'master'}/{quote(f)}" for f in chosen]
+    urls = [f"{hub}/datasets/{name}/resolve/{revision}/{quote(f)}" for f in chosen]
     try:
         rows = datasets.load_dataset(
             kinds.pop(), data_files={"only": urls}, split="only", streaming=True
@@ -69,37 +71,32 @@ def read(
     return streamed(rows.with_format("arrow"), f"{name}/{split}")
 
 
-def _hub() -> str:
-    domain = os.environ.get("MODELSCOPE_DOMAIN") or "www.modelscope.cn"
-    return domain if "://" in domain else f"https://{domain}"
-
-
-def _data_files(name: str, revision: str, folder: str) -> Iterator[str]:
+def _data_files(at: str, name: str, revision: str, folder: str) -> Iterator[str]:
     """The paths of the files that hold rows."""
-    for path in _paths(name, revision):
+    for path in _paths(at, name, revision):
         file = PurePosixPath(path)
         below = not folder or file.is_relative_to(folder)
         if below and file.suffix in _KINDS and file.name not in _INFOS:
             yield path
 
 
-def _paths(name: str, revision: str) -> Iterator[str]:
+def _paths(at: str, name: str, revision: str) -> Iterator[str]:
     page = 1
-    while found := _page(name, revision, page):
+    while found := _page(at, name, revision, page):
         yield from (each["Path"] for each in found if each.get("Type") != "tree")
         if len(found) < _PAGE:
             return
         page += 1
 
 
-def _page(name: str, revision: str, page: int) -> list[dict[str, Any]]:
+def _page(at: str, name: str, revision: str, page: int) -> list[dict[str, Any]]:
     asked = {
         "Revision": revision,
         "Recursive": "true",
         "PageNumber": page,
         "PageSize": _PAGE,
     }
-    url = f"{_hub()}/api/v1/datasets/{quote(name)}/repo/tree?{urlencode(asked)}"
+    url = f"{at}/repo/tree?{urlencode(asked)}"
     try:
         with urlopen(url, timeout=_SECONDS) as reply:
             found: list[dict[str, Any]] = json.load(reply)["Data"]["Files"]

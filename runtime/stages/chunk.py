@@ -7,9 +7,11 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from dpipe.lang import graph
-from dpipe.runtime.chunking import spans
+from dpipe.runtime.chunking import UNITS, Size, Starts, sections_of, spans
 from dpipe.runtime.errors import UsageError
 from dpipe.runtime.expressions import OverRow
+from dpipe.runtime.places import folder_of
+from dpipe.runtime.python import load
 from dpipe.runtime.sections import Outline, Span, sections
 from dpipe.runtime.stages.context import StageContext
 from dpipe.runtime.stages.step import RowStep
@@ -66,16 +68,35 @@ def build(node: graph.StageNode, context: StageContext) -> Chunk:
 
 
 def _cutter(node: graph.StageNode, context: StageContext) -> Cut:
-    overlap = context.constant(node, "overlap", 0)
-    if "by" in node.args:
-        if overlap:
-            raise UsageError(f'{context.label}: `overlap:` does not go with `by: "heading"`')
+    unit = next((unit for unit in UNITS if unit in node.args), None)
+    if "by" in node.args and unit is None:
+        for label in ("overlap", "tokenizer"):
+            if context.constant(node, label, None):
+                message = f'`{label}:` does not go with `by: "heading"` without a size'
+                raise UsageError(f"{context.label}: {message}", hint="give it `tokens:`")
         return sections
-    unit = next((u for u in ("chars", "sentences") if u in node.args), "tokens")
-    size = context.constant(node, unit, TOKENS)
-    if overlap >= size:
+    size = _size(node, context, unit or "tokens")
+    cut = sections_of if "by" in node.args else spans
+    return lambda text: cut(text, size)
+
+
+def _size(node: graph.StageNode, context: StageContext, unit: str) -> Size:
+    most = context.constant(node, unit, TOKENS)
+    overlap = context.constant(node, "overlap", 0)
+    if overlap >= most:
         raise UsageError(
-            f"{context.label}: an overlap of {overlap} {unit} leaves nothing of a piece of {size}",
-            hint=f"take an overlap below {size}",
+            f"{context.label}: an overlap of {overlap} {unit} leaves nothing of a piece of {most}",
+            hint=f"take an overlap below {most}",
         )
-    return lambda text: spans(text, unit, size, overlap)
+    separators: list[str] = context.constant(node, "separators", [])
+    if "" in separators:
+        raise UsageError(f"{context.label}: a separator is a text, found an empty one")
+    return Size(_starts(node, context, unit), most, overlap, tuple(separators))
+
+
+def _starts(node: graph.StageNode, context: StageContext, unit: str) -> Starts:
+    path = context.constant(node, "tokenizer", "")
+    if not path:
+        return UNITS[unit]
+    starts: Starts = load("dpipe.runtime.tokenizer:token_starts")(folder_of(node) / path)
+    return starts

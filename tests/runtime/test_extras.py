@@ -29,6 +29,8 @@ PACKAGES = {"bs4": "beautifulsoup4", "docx": "python-docx"}
         ("dpipe.runtime.sources.xlsx:read", "openpyxl", "tables"),
         ("dpipe.runtime.sources.arrow:read", "pyarrow", "tables"),
         ("dpipe.runtime.sources.hf:read", "datasets", "hub"),
+        ("dpipe.runtime.tokenizer:token_starts", "tokenizers", "tokens"),
+        ("dpipe.runtime.sinks.hub:Hub", "huggingface_hub", "hub"),
         ("dpipe.runtime.sinks.xlsx:Xlsx", "openpyxl", "tables"),
         ("dpipe.runtime.sinks.parquet:Parquet", "pyarrow", "tables"),
     ],

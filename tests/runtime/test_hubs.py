@@ -142,33 +142,29 @@ def test_what_cannot_be_pushed_is_told_before_the_first_row(
 # -- ModelScope ----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def scope(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    monkeypatch.setenv("MODELSCOPE_DOMAIN", hub.url)
-    return hub
+def scoped(hub: Hub, project: Path, /, **args: str) -> list[Any]:
+    return told(read(modelscope.read, project, name="ann/sums", hub=hub.url, **args))
 
 
-def test_files_of_modelscope_are_read_by_their_splits(scope: Hub, tmp_path: Path) -> None:
-    scope.datasets["ann/sums"] = {
+def test_files_of_modelscope_are_read_by_their_splits(hub: Hub, tmp_path: Path) -> None:
+    hub.datasets["ann/sums"] = {
         "README.md": b"",
         "dataset_infos.json": b"{}",
         "data/train-1.jsonl": lines(ROWS[:2]),
         "data/train-2.jsonl": lines(ROWS[2:4]),
         "data/test.jsonl": lines(ROWS[4:]),
     }
-    assert told(read(modelscope.read, tmp_path, name="ann/sums")) == ROWS[:4]
-    assert told(read(modelscope.read, tmp_path, name="ann/sums", split="test")) == ROWS[4:]
+    assert scoped(hub, tmp_path) == ROWS[:4]
+    assert scoped(hub, tmp_path, split="test") == ROWS[4:]
 
 
 def test_files_without_a_split_are_for_training_and_a_folder_is_a_part(
-    scope: Hub, tmp_path: Path
+    hub: Hub, tmp_path: Path
 ) -> None:
     others = {f"raw/{n}.txt": b"" for n in range(150)}
-    scope.datasets["ann/sums"] = {"b/x.csv": b"q,a\n?,1\n", **others, "c/x.parquet": table(ROWS)}
-    assert told(read(modelscope.read, tmp_path, name="ann/sums", folder="c")) == ROWS
-    assert told(read(modelscope.read, tmp_path, name="ann/sums", config="b")) == [
-        {"q": "?", "a": 1}
-    ]
+    hub.datasets["ann/sums"] = {"b/x.csv": b"q,a\n?,1\n", **others, "c/x.parquet": table(ROWS)}
+    assert scoped(hub, tmp_path, folder="c") == ROWS
+    assert scoped(hub, tmp_path, config="b") == [{"q": "?", "a": 1}]
 
 
 @pytest.mark.parametrize(
@@ -181,9 +177,9 @@ def test_files_without_a_split_are_for_training_and_a_folder_is_a_part(
     ],
 )
 def test_a_dataset_that_modelscope_does_not_have_is_one_line(
-    scope: Hub, tmp_path: Path, args: dict[str, str], message: str
+    hub: Hub, tmp_path: Path, args: dict[str, str], message: str
 ) -> None:
-    scope.datasets["ann/sums"] = {"x.csv": b"q\n1\n", "x.jsonl": b"{}\n"}
+    hub.datasets["ann/sums"] = {"x.csv": b"q\n1\n", "x.jsonl": b"{}\n"}
     with pytest.raises(UsageError) as caught:
-        read(modelscope.read, tmp_path, **args)
+        read(modelscope.read, tmp_path, hub=hub.url, **args)
     assert caught.value.message == message
