@@ -264,6 +264,9 @@ class Answers:
         assert kind is not None
         bound = bind(self.bag, call, f"`{kind}`", MODELS[kind])
         options = self._options(bound, MODELS[kind], Env(decl.file), call)
+        if "embed" in bound.known and "url" in bound.known:
+            message = "`embed:` stands in the place of an endpoint: there is no `url:`"
+            self.bag.add("E0517", bound.known["url"].value.span, message)
         id = options.pop("id", graph.Const(""))
         self.models[key] = graph.ModelDef(
             decl.name.text, kind, id, tuple(options.items()), self.place(item.span)

@@ -768,6 +768,15 @@ MODELS: dict[str, tuple[Param, ...]] = {
         ),
         *_SAMPLING,
     ),
-    "embedder": _ENDPOINT,
+    "embedder": (
+        *_ENDPOINT,
+        Param(
+            "embed",
+            "lambda",
+            Arrow(List(STR), List(List(FLOAT))),
+            required=False,
+            doc="gives a vector a text, in the place of an endpoint",
+        ),
+    ),
 }
 """The kinds of endpoint that ``model`` declares, with their options."""

@@ -15,6 +15,7 @@ from dpipe.runtime.budget import Budget
 from dpipe.runtime.errors import Mishaps, UsageError
 from dpipe.runtime.events import CallEnded, ModelCount
 from dpipe.runtime.expressions import Expressions
+from dpipe.runtime.kept import scope_of
 from dpipe.runtime.metering import Meter
 from dpipe.runtime.models.gate import Gate, GatedEmbedder, GatedModel
 from dpipe.runtime.models.make import make_model
@@ -33,12 +34,12 @@ def _at_once(gate: Gate) -> int:
     return _WAITING * places + min(gate.backing_off, _BACKING_OFF * places)
 
 
-_ADAPTERS = ("request", "response")
+_FUNCTIONS = ("request", "response", "embed")
 
 
 def _shown(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options as a record may hold them: no function, no address with a password in it."""
-    options = {name: value for name, value in options.items() if name not in _ADAPTERS}
+    options = {name: value for name, value in options.items() if name not in _FUNCTIONS}
     url = options.get("url")
     if isinstance(url, str) and not url.startswith(_STAND_INS):
         return {**options, "url": shown_url(url)}
@@ -82,7 +83,7 @@ class Endpoints:
                 model = make_model(
                     name,
                     declared.kind,
-                    expressions.constant(declared.id),
+                    _id(declared, expressions),
                     options,
                     on_call=meter,
                     budget=budget,
@@ -132,6 +133,16 @@ class Endpoints:
                 await model.aclose()
 
 
+def _id(declared: graph.ModelDef, expressions: Expressions) -> str:
+    """What an endpoint calls the model; of a function also what it is, for its vectors' keys."""
+    id = str(expressions.constant(declared.id))
+    embed = dict(declared.options).get("embed")
+    if embed is None:
+        return id
+    folder = Path(declared.place.file).absolute().parent
+    return " ".join([f"own:{id}", *(scope_of(one, folder) for one in expressions.python_in(embed))])
+
+
 def _options(
     declared: graph.ModelDef, expressions: Expressions, *, keyless: bool = False
 ) -> dict[str, Any]:
@@ -146,7 +157,7 @@ def _options(
     options: dict[str, Any] = {}
     for name, value in given.items():
         with mishaps.noted():
-            if name in _ADAPTERS and expressions.waits(value):
+            if name in _FUNCTIONS and expressions.waits(value):
                 told = f"model `{declared.name}`: `{name}:` calls Python that is waited for"
                 raise UsageError(told, hint="make it a plain function: no `async`, no `record:`")
             options[name] = expressions.constant(value)

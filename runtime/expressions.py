@@ -62,6 +62,10 @@ class Expressions:
         calls = (call for expr in expressions_in(part) for call in python_in(expr))
         return any(self.functions.of(call).waits for call in calls)
 
+    def python_in(self, expr: graph.Expr) -> list[str]:
+        """The Python that an expression calls, each target once, sorted."""
+        return sorted({call.target for call in self._names.analysis.python_in(expr)})
+
     def over_row(self, expr: graph.Expr) -> Callable[[Values], Any]:
         """The expression over a row's values; ``pick`` and ``identity`` need ``over``."""
         return self._compile(expr)

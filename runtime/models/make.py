@@ -11,11 +11,13 @@ from dpipe.runtime.models.embedding import CountingEmbedder
 from dpipe.runtime.models.gate import Gate, GatedEmbedder, GatedModel, OnCall, ignore
 from dpipe.runtime.models.openai import openai_embedder, openai_model
 from dpipe.runtime.models.options import ModelOptions, read_options
+from dpipe.runtime.models.own_embedder import OwnEmbedder
 from dpipe.runtime.models.protocol import Model
 from dpipe.runtime.models.scripted import ScriptedModel, read_script
 from dpipe.runtime.models.simulated import SimulatedEmbedder, SimulatedModel
 
 _STAND_INS = ("simulated", "scripted")
+_FREE = (*_STAND_INS, "own")
 
 
 def make_model(
@@ -49,7 +51,7 @@ def make_model(
 
 def _check_price(name: str, options: ModelOptions) -> None:
     """Refuse to guess what a model costs; a stand-in costs nothing."""
-    if options.price is None and options.scheme not in _STAND_INS:
+    if options.price is None and options.scheme not in _FREE:
         raise UsageError(
             f"--max-cost needs to know what the model `{name}` costs, and it has no `price:`",
             hint="add `price: { input: 0.15, output: 0.60 }`, in USD per million tokens",
@@ -67,6 +69,8 @@ def _model(name: str, id: str, options: ModelOptions, needed: bool) -> Model:
 
 
 def _embedder(name: str, id: str, options: ModelOptions, needed: bool) -> CountingEmbedder:
+    if options.embed is not None:
+        return OwnEmbedder(name, id, options.embed)
     if options.scheme in _STAND_INS:
         return SimulatedEmbedder(name, id)
     return openai_embedder(name, id, options, needed=needed)

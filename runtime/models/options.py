@@ -12,7 +12,7 @@ from dpipe.runtime.errors import UsageError
 from dpipe.runtime.models.adapter import Adapter
 from dpipe.runtime.secrets import Secret
 
-_SCHEMES = ("http", "https", "simulated", "scripted")
+_SCHEMES = ("http", "https", "simulated", "scripted", "own")
 
 
 def _as_list(value: Any) -> Any:
@@ -49,6 +49,7 @@ class ModelOptions(BaseModel):
     context: int | None = Field(None, ge=1, description="tokens of prompt and answer together")
     request: _Change = None
     response: _Change = None
+    embed: _Change = None
     body: dict[str, Any] = Field({}, description="what only this endpoint takes")
 
     @property
@@ -65,14 +66,15 @@ class ModelOptions(BaseModel):
 
     @property
     def scheme(self) -> str:
-        """``http``, ``https``, ``simulated`` or ``scripted``."""
+        """``http``, ``https``, ``simulated``, ``scripted``, or ``own`` where a function answers."""
         return urlsplit(self.url[0]).scheme
 
 
 def read_options(name: str, options: Mapping[str, Any]) -> ModelOptions:
     """The options of the model called ``name``; raises ``UsageError``."""
     try:
-        read = ModelOptions.model_validate(dict(options))
+        place = {"url": "own:"} if "embed" in options else {}
+        read = ModelOptions.model_validate({**place, **options})
     except ValidationError as error:
         raise UsageError(f"model `{name}`: {_first(error)}") from None
     for url in read.url:

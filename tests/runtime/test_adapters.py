@@ -139,3 +139,48 @@ def test_python_that_is_waited_for_is_no_adapter(tmp_path: Path) -> None:
     project.write("own.py", "def wire(body: object) -> object:\n    return body\n")
     with pytest.raises(UsageError, match="calls Python that is waited for"):
         project.run(WAITING, allow_python=True)
+
+
+OWN = """dpipe 1
+extern def letters(texts: [str]) -> [[float]] = python("own.py:letters")
+model own = embedder("letters", embed: texts -> letters(texts))
+source rows: { q: str } = jsonl("rows.jsonl")
+sink out = rows | embed(.q, using: own, as: .v) | jsonl("out/a.jsonl")
+"""
+LETTERS = """
+CALLS = []
+
+
+def letters(texts):
+    with open("FOLDER/calls", "a") as calls:
+        calls.write(f"{len(texts)} ")
+    if "bad" in texts:
+        return [[1.0]]
+    return [[float(text.count(letter)) for letter in LETTERS] for text in texts]
+"""
+
+
+def test_a_function_gives_vectors_once_until_it_is_changed(tmp_path: Path) -> None:
+    project = Folder(tmp_path)
+    project.rows("rows.jsonl", [{"q": "abba"}, {"q": "cab"}])
+    python = LETTERS.replace("FOLDER", str(tmp_path))
+    project.write("own.py", python.replace("LETTERS", '"ab"'))
+    project.run(OWN, allow_python=True)
+    project.run(OWN, allow_python=True)
+    assert [row["v"] for row in project.read("out/a.jsonl")] == [[2, 2], [1, 1]]
+    assert (tmp_path / "calls").read_text() == "2 "
+    project.write("own.py", python.replace("LETTERS", '"abc"'))
+    project.run(OWN, allow_python=True)
+    assert [row["v"] for row in project.read("out/a.jsonl")] == [[2, 2, 0], [1, 1, 1]]
+    assert (tmp_path / "calls").read_text() == "2 2 "
+
+
+def test_a_function_without_a_vector_for_a_text_rejects_that_row_alone(tmp_path: Path) -> None:
+    project = Folder(tmp_path)
+    project.rows("rows.jsonl", [{"q": "abba"}, {"q": "bad"}, {"q": "cab"}])
+    python = LETTERS.replace("FOLDER", str(tmp_path)).replace("[[1.0]]", "[]")
+    project.write("own.py", python.replace("LETTERS", '"ab"'))
+    project.run(OWN, allow_python=True)
+    assert [row["q"] for row in project.read("out/a.jsonl")] == ["abba", "cab"]
+    [reject] = project.read("out/a.rejects.jsonl")
+    assert reject["message"] == "`embed:` gave 0 vectors for 1 texts"
