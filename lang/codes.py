@@ -150,6 +150,7 @@ CODES: dict[str, Code] = {
     "P0003": _error("env-missing", "an environment variable that is not set"),
     "P0004": _error("endpoint-unreachable", "a model's endpoint that nobody answers at"),
     "P0005": _error("model-not-listed", "a model that its endpoint does not have"),
+    "P0006": _error("row-mismatch", "a source's file without a field that its rows must have"),
     "P0009": _error("param-missing", "a param without a value, or with one that does not fit"),
     # lints
     "W0201": _warning("unused-declaration", "a declaration that nothing uses"),

@@ -89,7 +89,9 @@ class Inputs(Struct, frozen=True):
 
 
 def open_inputs(frame: Frame, spared: Mapping[Path, str] | None = None) -> Inputs:
-    """Find all that is read, and see that nothing of it is written; touches no content.
+    """Find all that is read, and see that nothing of it is written.
+
+    Of what is read no more is looked at than its columns, for what is declared and lacks there.
 
     ``spared`` are other files that are not to be written over, and what each is.
     """
@@ -162,7 +164,10 @@ def _source(node: SourceNode, frame: Frame) -> Source:
     args = {name: frame.expressions.constant(value) for name, value in node.args.items()}
     context = Context(node.name, folder_of(node), frame.project.root)
     try:
-        return open_source(load(node.target), args, context, node.row if node.declared else None)
+        source = open_source(load(node.target), args, context, node.row if node.declared else None)
+        if frame.settings.canary:
+            source.refuse_missing()
+        return source
     except UsageError as error:
         message = f"source `{node.name}`: {error.message}"
         raise UsageError(message, code=error.code, hint=error.hint) from None

@@ -18,7 +18,13 @@ _MAGIC = b"ARROW1"
 
 def read(path: str | list[str], *, context: Context) -> Reading:
     """Each row's values by their columns; places count rows from 0."""
-    return read_each(path, SUFFIXES, context, _table)
+    return read_each(path, SUFFIXES, context, _table, _columns)
+
+
+def _columns(file: Path) -> list[str]:
+    with pa.OSFile(str(file)) as opened, _opened(opened) as table:
+        names: list[str] = table.schema.names
+    return names
 
 
 def _table(file: Path, name: str) -> Iterator[Read]:
@@ -37,15 +43,19 @@ def _table(file: Path, name: str) -> Iterator[Read]:
 
 
 def _batches(opened: Any) -> Iterator[Any]:
-    begin = opened.read(len(_MAGIC))
-    opened.seek(0)
-    if begin != _MAGIC:
-        with pa.ipc.open_stream(opened) as stream:
-            yield from stream
-        return
-    with pa.ipc.open_file(opened) as table:
+    with _opened(opened) as table:
+        if isinstance(table, pa.ipc.RecordBatchStreamReader):
+            yield from table
+            return
         for at in range(table.num_record_batches):
             yield table.get_batch(at)
+
+
+def _opened(opened: Any) -> Any:
+    """The reader of a file with a footer, or of a stream."""
+    begin = opened.read(len(_MAGIC))
+    opened.seek(0)
+    return pa.ipc.open_file(opened) if begin == _MAGIC else pa.ipc.open_stream(opened)
 
 
 def _why(file: Path, error: Exception, done: int) -> str:

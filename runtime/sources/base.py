@@ -9,7 +9,8 @@ a ``context``::
 
 It gives an async iterator of ``Record``s, ``Unreadable``s, plain dicts, or lists of them.
 Calling it touches no content: it raises ``UsageError`` where an input is missing, so that a
-program's sources can all be opened before its first call of a model. What cannot be read later
+program's sources can all be opened before its first call of a model. Some can tell what their
+files begin with, ``headers``, which is then looked at too. What cannot be read later
 on is an ``Unreadable`` in its place, never an exception.
 """
 
@@ -31,6 +32,7 @@ from dpipe.lang import types
 from dpipe.runtime.errors import Misfit, UsageError
 from dpipe.runtime.fit import row_fitter
 from dpipe.runtime.sources.extent import Extent
+from dpipe.runtime.sources.headers import Headers, refuse_missing
 from dpipe.runtime.values import Batch, Item, Reject, Row, Values
 
 BATCH = 256
@@ -80,12 +82,19 @@ Batches: TypeAlias = Iterator[list[Read]]
 class Reading:
     """What a built-in reader gives: its files, and batches that are made in a worker thread.
 
+    Where the files tell of their rows before these are read, ``headers`` has that.
     A run that is cancelled does not wait for the thread: it reads to the end of its stretch,
     whose rows nobody gets.
     """
 
-    def __init__(self, files: Iterable[Path], batches: Callable[[], Batches]) -> None:
+    def __init__(
+        self,
+        files: Iterable[Path],
+        batches: Callable[[], Batches],
+        headers: Headers | None = None,
+    ) -> None:
         self.files = tuple(files)
+        self.headers = headers
         self._batches = batches
 
     def through(self, change: Callable[[Read], Read], *further: Path) -> Reading:
@@ -135,6 +144,11 @@ class Source:
         self._context = context
         self._row = row
         self._extent = Extent(self.files, context.project)
+
+    def refuse_missing(self) -> None:
+        """Look at the files' headers; raises ``UsageError`` where they lack a declared field."""
+        if isinstance(self._records, Reading) and self._records.headers and self._row:
+            refuse_missing(self._records.headers(), self._row)
 
     @property
     def share(self) -> float | None:

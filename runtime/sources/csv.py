@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -15,9 +16,14 @@ from dpipe.runtime.sources.base import Context, Read, Reading, Record, Unreadabl
 from dpipe.runtime.sources.columns import named, refuse_twins
 from dpipe.runtime.sources.encodings import guess_file, shown
 from dpipe.runtime.sources.files import reason
+from dpipe.runtime.sources.headers import Header, headers_of
 
 SUFFIXES = (".csv", ".tsv")
+_LONGEST = 2**31 - 1
+"""Characters of a cell: the csv module has one limit for every table, as a C long."""
 _encode = msgspec.json.Encoder().encode
+
+_Lines: TypeAlias = Iterator[tuple[str, list[str] | Unreadable]]
 
 
 def read(path: str | list[str], separator: str = ",", *, context: Context) -> Reading:
@@ -25,32 +31,49 @@ def read(path: str | list[str], separator: str = ",", *, context: Context) -> Re
     if len(separator) != 1 or separator in '"\r\n':
         raise UsageError(f"`separator: {separator!r}` is not one character other than a quote")
     files = find_inputs(path, context.base, SUFFIXES)
-    return Reading(files, lambda: batched(_records(files, separator, context)))
+    return Reading(
+        files,
+        lambda: batched(_records(files, separator, context)),
+        headers_of(files, context.project, lambda file, name: _columns(file, separator, name)),
+    )
+
+
+def _columns(file: Path, separator: str, name: str) -> Header | None:
+    """The names that the first line gives; raises ``OSError`` or ``ValueError``."""
+    csv.field_size_limit(_LONGEST)
+    with _lines_of(file, separator, name) as (lines, encoding):
+        found = next((cells for _, cells in lines if isinstance(cells, list)), None)
+    return Header(name, _header(found, encoding)) if found else None
 
 
 def _records(files: Sequence[Path], separator: str, context: Context) -> Iterator[Read]:
-    # The limit is the module's own, for every table; a C long holds it on all machines.
-    csv.field_size_limit(2**31 - 1)
+    csv.field_size_limit(_LONGEST)
     for file in files:
         yield from _table(file, separator, display(file, context.project))
 
 
 def _table(file: Path, separator: str, name: str) -> Iterator[Read]:
     try:
-        with file.open("rb") as opened:
-            encoding = guess_file(opened)
-        with file.open(encoding=encoding, errors="surrogateescape", newline="") as text:
-            lines = _lines(csv.reader(text, delimiter=separator, strict=True), name)
+        with _lines_of(file, separator, name) as (lines, encoding):
             yield from _rows(lines, encoding, name)
     except (OSError, ValueError) as e:
         yield Unreadable(name, reason(e))
+
+
+@contextmanager
+def _lines_of(file: Path, separator: str, name: str) -> Iterator[tuple[_Lines, str]]:
+    """The lines of a file, and how it is encoded."""
+    with file.open("rb") as opened:
+        encoding = guess_file(opened)
+    with file.open(encoding=encoding, errors="surrogateescape", newline="") as text:
+        yield _lines(csv.reader(text, delimiter=separator, strict=True), name), encoding
 
 
 class _Damaged(Exception):
     """A line that is no line of a table."""
 
 
-def _lines(reader: Any, name: str) -> Iterator[tuple[str, list[str] | Unreadable]]:
+def _lines(reader: Any, name: str) -> _Lines:
     """Each line that is not blank with its place, or what is wrong with it."""
     while True:
         place = f"{name}:{reader.line_num + 1}"
@@ -71,9 +94,7 @@ def _told(message: str) -> str:
     return f"not a line of a table: {message}"
 
 
-def _rows(
-    lines: Iterator[tuple[str, list[str] | Unreadable]], encoding: str, name: str
-) -> Iterator[Read]:
+def _rows(lines: _Lines, encoding: str, name: str) -> Iterator[Read]:
     header: list[str] | None = None
     for place, cells in lines:
         if isinstance(cells, Unreadable):

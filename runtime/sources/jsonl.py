@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,17 +25,32 @@ from dpipe.runtime.sources.base import (
 )
 from dpipe.runtime.sources.encodings import guess_file, shown
 from dpipe.runtime.sources.files import reason
+from dpipe.runtime.sources.headers import Header, headers_of
 from dpipe.runtime.sources.strict_json import why_not
 from dpipe.runtime.values import Values
 
 SUFFIXES = (".jsonl", ".ndjson")
+_LOOKED_AT, _FEWEST = 20, 5
+"""Records of a file that are looked at before a run; fewer than so many tell of no other."""
 _decode = msgspec.json.Decoder().decode
 
 
 def read(path: str | list[str], *, context: Context) -> Reading:
     """Each line's record; blank lines are none."""
     files = find_inputs(path, context.base, SUFFIXES)
-    return Reading(files, lambda: _batches(files, context))
+    return Reading(
+        files,
+        lambda: _batches(files, context),
+        headers_of(files, context.project, _first_fields),
+    )
+
+
+def _first_fields(file: Path, name: str) -> Header | None:
+    """All that the first records of a file have, where these are enough to tell."""
+    with closing(_records(file, name)) as records:
+        first = [one.values for one in islice(records, _LOOKED_AT) if isinstance(one, Record)]
+    names = dict.fromkeys(field for values in first for field in values)
+    return Header(name, [*names], len(first)) if len(first) >= _FEWEST else None
 
 
 def _batches(files: Sequence[Path], context: Context) -> Batches:
@@ -41,7 +58,7 @@ def _batches(files: Sequence[Path], context: Context) -> Batches:
         yield from batched(_records(file, display(file, context.project)))
 
 
-def _records(file: Path, name: str) -> Iterator[Read]:
+def _records(file: Path, name: str) -> Generator[Read, None, None]:
     try:
         with file.open("rb") as opened:
             encoding = guess_file(opened)

@@ -17,7 +17,12 @@ SUFFIXES = (".parquet", ".pq")
 
 def read(path: str | list[str], *, context: Context) -> Reading:
     """Each row's values by their columns; places count rows from 0."""
-    return read_each(path, SUFFIXES, context, _table)
+    return read_each(path, SUFFIXES, context, _table, _columns)
+
+
+def _columns(file: Path) -> list[str]:
+    names: list[str] = pq.read_schema(file).names
+    return names
 
 
 def _table(file: Path, name: str) -> Iterator[Read]:

@@ -23,6 +23,7 @@ from dpipe.runtime.sources.base import (
 )
 from dpipe.runtime.sources.columns import refuse_twins
 from dpipe.runtime.sources.files import reason
+from dpipe.runtime.sources.headers import Header, headers_of
 
 Plain: TypeAlias = Callable[[Any], Any]
 PICTURE = {"bytes", "path"}
@@ -34,15 +35,23 @@ def read_each(
     suffixes: Sequence[str],
     context: Context,
     table: Callable[[Path, str], Iterator[Read]],
+    columns: Callable[[Path], Sequence[str]],
 ) -> Reading:
-    """The rows of each file, one file after the other; ``table`` reads one under its name."""
+    """The rows of each file, one file after the other; ``table`` reads one under its name.
+
+    ``columns`` are a file's; it may raise what reading it does.
+    """
     files = find_inputs(path, context.base, suffixes)
 
     def read() -> Iterator[Read]:
         for file in files:
             yield from table(file, display(file, context.project))
 
-    return Reading(files, lambda: batched(read()))
+    return Reading(
+        files,
+        lambda: batched(read()),
+        headers_of(files, context.project, lambda file, name: Header(name, columns(file))),
+    )
 
 
 def records(batch: Any, name: str, first: int) -> Iterator[Read]:

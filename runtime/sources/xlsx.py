@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from dpipe.runtime.sources.base import (
 )
 from dpipe.runtime.sources.columns import named, refuse_twins
 from dpipe.runtime.sources.files import reason
+from dpipe.runtime.sources.headers import Header, headers_of
 from dpipe.runtime.sources.office import refuse_other_kinds
 
 SUFFIXES = (".xlsx", ".xlsm")
@@ -37,7 +38,18 @@ def read(path: str | list[str], sheet: str = "", *, context: Context) -> Reading
     Cells are read as the declared types; dates are ISO texts, blank lines are none.
     """
     files = find_inputs(path, context.base, SUFFIXES)
-    return Reading(files, lambda: batched(_records(files, sheet, context)))
+    return Reading(
+        files,
+        lambda: batched(_records(files, sheet, context)),
+        headers_of(files, context.project, lambda file, name: _columns(file, sheet, name)),
+    )
+
+
+def _columns(file: Path, sheet: str, name: str) -> Header | None:
+    """The names that the first line gives; raises whatever a damaged file makes."""
+    with _table(file, sheet) as (title, lines):
+        found = next((cells for both in lines if (cells := _texts(*both))), None)
+    return Header(f"{name} {title}", _header(found)) if found else None
 
 
 def _records(files: Sequence[Path], sheet: str, context: Context) -> Iterator[Read]:
@@ -66,13 +78,19 @@ class _Wrong(Exception):
 
 
 def _sheet(file: Path, sheet: str, name: str) -> Iterator[Read]:
+    with _table(file, sheet) as (title, lines):
+        yield from _rows(lines, f"{name} {title}")
+
+
+@contextmanager
+def _table(file: Path, sheet: str) -> Iterator[tuple[str, Iterator[tuple[Any, Any]]]]:
+    """The sheet's name, and its lines, each with its results and its formulas."""
     with (
         closing(load_workbook(file, read_only=True, data_only=True)) as results,
         closing(load_workbook(file, read_only=True)) as formulas,
     ):
         values = _chosen(results, sheet)
-        lines = zip(_lines(values), _lines(formulas[values.title]), strict=True)
-        yield from _rows(lines, f"{name} {values.title}")
+        yield values.title, zip(_lines(values), _lines(formulas[values.title]), strict=True)
 
 
 def _chosen(book: Any, sheet: str) -> Any:
