@@ -38,6 +38,7 @@ from dpipe.lang.types import (
     Int,
     Json,
     List,
+    Never,
     Record,
     Secret,
     Str,
@@ -390,6 +391,8 @@ class Expressions:
                 )
             case Unknown():
                 pass
+            case Never():
+                return Typed(expr, inner, span)
             case List():
                 help = f"of each element: `map(xs, x -> x.{name.text})`; of one: `first(xs)`"
                 message = f"a list has no field `{name.text}`"
@@ -507,7 +510,7 @@ class Expressions:
 
     def _indexable(self, of: Typed, result: Type, of_text: Type) -> Type:
         match of.type:
-            case List() | Json() | Unknown():
+            case List() | Json() | Unknown() | Never():
                 return result
             case Str() | Enum():
                 return of_text
