@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dpipe.runtime.tracing.facts import Explanation, Fate
 
 _CODE = re.compile(r"[A-Za-z]\d{4}")
-_NAME = re.compile(r"[A-Za-z_]\w*")
+_NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 
 @click.command(short_help="Tell why a row is there, or is not; or what a code or name means.")
@@ -50,7 +50,8 @@ def command(
     The run is gone through again from the journal: no model is called, and nothing is written.
 
     `dpipe explain E0306` tells what the code of `error[E0306]` stands for, `dpipe explain chunk`
-    what a stage, function, model, reader, writer or aggregate takes and gives.
+    what a stage, function, model, reader, writer or aggregate takes and gives, `dpipe explain if`
+    what a word of the language means, `dpipe explain std.text` what a bundled module has.
     """
     if _CODE.fullmatch(subject) and not missing:
         _tell_code(subject.upper())

@@ -1,4 +1,4 @@
-"""What `dpipe explain NAME` prints: a stage, function, model, reader, writer or the like."""
+"""What `dpipe explain NAME` prints: whatever is built in, words of the language, modules."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import groupby
 
 import click
 
+from dpipe.cli import modules
 from dpipe.lang.manual import Entry, entries, in_signature, label, signature
 from dpipe.lang.signatures import Param
 from dpipe.lang.spell import nearest
@@ -20,11 +21,11 @@ _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 def lines_of(name: str, width: int) -> Iterator[str] | None:
     """The pages of a built-in name, one below another; None where nothing has it."""
     found = [entry for entry in _all() if entry.name == name]
-    return _pages(found, width) if found else None
+    return _pages(found, width) if found else modules.lines_of(name, width)
 
 
 def near(name: str) -> str | None:
-    return nearest(name, [entry.name for entry in _all()])
+    return nearest(name, [*(entry.name for entry in _all()), *modules.known()])
 
 
 @cache
@@ -48,6 +49,8 @@ def _page(entry: Entry, width: int) -> Iterator[str]:
         yield from ("", *_wrapped(f"{entry.gives} (R is the row before it.)", width))
     if entry.params:
         yield from _table([(label(param), _told(entry, param)) for param in entry.params], width)
+        if any(param.doc.endswith(")") for param in entry.params):
+            yield from ("", "In brackets: what is taken where an argument is left out.")
     if entry.methods:
         ways = [(signature(way.name, way.params), way.doc) for way in entry.methods]
         yield from _table(ways, width)

@@ -14,6 +14,7 @@ from dpipe.lang.functions import FUNCTIONS
 from dpipe.lang.signatures import Arrow, Bindings, Function, Method, Param, show_pattern
 from dpipe.lang.stages import ANSWERERS, MODELS, STAGES
 from dpipe.lang.types import FLOAT, INT, show
+from dpipe.lang.words import WORDS
 
 _OPEN = {  # parameters that gather every other label, or bare fields
     "fields": ("k: e, .a, …", "labels with expressions, or fields"),
@@ -163,6 +164,9 @@ def entries(builtins: str) -> Iterator[Entry]:
         doc = f"Gives {function.doc}."
         yield Entry("function", function.name, shown, doc, params=function.params)
     yield _ZIP
+    for word in WORDS:
+        doc = f"{word.doc} The whole rule is `{word.rule}` in SPEC.md."
+        yield Entry(word.kind, word.name, word.form, doc)
     for extern in externs(builtins):
         yield Entry(_KINDS[extern.kind], extern.name, extern.signature, extern.doc)
 

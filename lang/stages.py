@@ -348,7 +348,7 @@ RETRY = Record(
 
 AS = Param("as", "new", doc="the field that is written")
 INDEX = Param("index", "new", required=False, doc="the field for its place, from 0")
-SEED = Param("seed", "const", INT, required=False, doc="another seed than the run's")
+SEED = Param("seed", "const", INT, required=False, doc="another seed (the run's)")
 
 EXACT = Method("exact", (), "equal texts, case and blanks aside")
 MINHASH = Method(
@@ -488,7 +488,7 @@ _STAGES = (
                 "choice",
                 required=False,
                 choices=("reject", "null", "fail"),
-                doc="what becomes of a row without an answer",
+                doc='what becomes of a row without an answer ("reject")',
             ),
         ),
         _ask,
@@ -575,7 +575,13 @@ _STAGES = (
         (
             Param("other", "flow", positional=True, doc="the rows to join"),
             Param("on", "keys", doc="the field that both have"),
-            Param("kind", "choice", required=False, choices=("inner", "left"), doc="inner"),
+            Param(
+                "kind",
+                "choice",
+                required=False,
+                choices=("inner", "left"),
+                doc='with "left" rows without a match go on ("inner")',
+            ),
         ),
         _join,
         "One row per match in another flow, with its fields; null matches nothing.",
@@ -599,7 +605,7 @@ _STAGES = (
         "sort",
         (
             Param("by", type=SORTABLE, positional=True, doc="what to sort by; null comes last"),
-            Param("desc", "const", BOOL, required=False, doc="greatest first"),
+            Param("desc", "const", BOOL, required=False, doc="greatest first (false)"),
         ),
         _same,
         "Orders the rows; equals keep their order.",
@@ -610,7 +616,12 @@ _STAGES = (
         (
             Param("n", "const", COUNT, required=False, positional=True, doc="how many rows"),
             Param("share", "const", SHARE, required=False, doc="a share of the rows, rounded up"),
-            Param("per", type=SORTABLE, required=False, doc="count for each value of its own"),
+            Param(
+                "per",
+                type=SORTABLE,
+                required=False,
+                doc="count for each value of its own (all rows together)",
+            ),
             Param("skip", "const", COUNT, required=False, doc="how many are passed over first (0)"),
         ),
         _limit,
@@ -628,7 +639,12 @@ _STAGES = (
         "split",
         (
             Param("shares", "constants", SHARE, doc="the parts and their shares, which sum to 1"),
-            Param("by", type=SORTABLE, required=False, doc="rows with equal values never part"),
+            Param(
+                "by",
+                type=SORTABLE,
+                required=False,
+                doc="rows with equal values never part (each row for itself)",
+            ),
             SEED,
             AS,
         ),
@@ -645,7 +661,7 @@ LOOP = Stage(
         Param("times", "const", COUNT, doc="the most rounds"),
         Param("until", type=BOOL, required=False, doc="rows for which it holds leave"),
         Param(
-            "keep", "choice", required=False, choices=("last", "all"), doc="what is given (last)"
+            "keep", "choice", required=False, choices=("last", "all"), doc='what is given ("last")'
         ),
     ),
     _same,
@@ -670,7 +686,7 @@ class Answerer(Struct, frozen=True):
 _MEMBERS = Param("members", "answerers", positional=True, doc="models or other answerers")
 _N = Param("n", "const", POSITIVE, required=False, doc="answers of each member (1)")
 _MIN = Param("min", "const", POSITIVE, required=False, doc="fewer answers fail the row (1)")
-_ON = Param("on", "lambda", Arrow(T, UNKNOWN), required=False, doc="what is compared")
+_ON = Param("on", "lambda", Arrow(T, UNKNOWN), required=False, doc="what is compared (the answer)")
 
 _ANSWERERS = (
     Answerer("all", (_MEMBERS, _N, _MIN), "Every member answers; gives the list of answers."),
@@ -685,12 +701,25 @@ _ANSWERERS = (
             _MEMBERS,
             _ON,
             _N,
-            Param("quorum", "const", POSITIVE, required=False, doc="votes that a winner needs"),
+            Param(
+                "quorum",
+                "const",
+                POSITIVE,
+                required=False,
+                doc="the weight that a winner needs (more than half of what all could give)",
+            ),
             Param(
                 "weights", "const", List(FLOAT), required=False, doc="a weight a member (1 each)"
             ),
-            Param("tie", "answerer", required=False, doc='a model, "drop" or "null"'),
-            Param("lazy", "const", BOOL, required=False, doc="ask no more members than decide"),
+            Param(
+                "tie",
+                "answerer",
+                required=False,
+                doc='who is asked without a winner: a model, "drop" or "null" ("drop")',
+            ),
+            Param(
+                "lazy", "const", BOOL, required=False, doc="ask no more members than decide (false)"
+            ),
             Param(
                 "by",
                 "method",
@@ -705,8 +734,20 @@ _ANSWERERS = (
         "cascade",
         (
             _MEMBERS,
-            Param("accept", "lambda", Arrow(T, BOOL), required=False, doc="is it good enough?"),
-            Param("last", "choice", required=False, choices=("keep", "drop"), doc="if none is"),
+            Param(
+                "accept",
+                "lambda",
+                Arrow(T, BOOL),
+                required=False,
+                doc="is it good enough? (any answer is)",
+            ),
+            Param(
+                "last",
+                "choice",
+                required=False,
+                choices=("keep", "drop"),
+                doc='if none is ("keep")',
+            ),
         ),
         "The next answerer only if the answer before is not accepted or cannot be had.",
     ),
@@ -741,7 +782,7 @@ _ENDPOINT = (
     Param("concurrency", "const", POSITIVE, required=False, doc="the most calls at a time"),
     Param("rpm", "const", POSITIVE, required=False, doc="the most calls a minute"),
     Param("tpm", "const", POSITIVE, required=False, doc="the most tokens a minute"),
-    Param("timeout", "const", Float(0.0, None), required=False, doc="seconds for one try"),
+    Param("timeout", "const", Float(0.0, None), required=False, doc="seconds for one try (600)"),
     Param("price", "const", _PRICE, required=False, doc="USD per million tokens"),
 )
 

@@ -20,6 +20,7 @@ from dpipe.lang.manual import Extern, externs, in_signature, label, result, sign
 from dpipe.lang.signatures import Method, Param
 from dpipe.lang.stages import ANSWERERS, MODELS, STAGES, Answerer, Stage
 from dpipe.lang.types import show
+from dpipe.lang.words import WORDS
 from scripts import modules
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +45,7 @@ def shown(name: str, params: Iterable[Param]) -> str:
 
 def arguments(params: Iterable[Param]) -> Iterator[str]:
     """A table with a line for each parameter."""
-    yield "| argument | takes | needed | is |"
+    yield "| argument | takes | needed | is (where it is left out) |"
     yield "|---|---|---|---|"
     for param in params:
         cells = (f"`{label(param)}`", takes(param), "yes" if param.required else "", param.doc)
@@ -116,6 +117,22 @@ def stage_page(stage: Stage) -> Iterator[str]:
     yield from ways(stage.params)
     yield from example(stage.name)
     yield f"\nThe whole rule is [`row.{stage.name}`](../../SPEC.md#{stage.name})."
+
+
+def concat_page() -> Iterator[str]:
+    word = next(word for word in WORDS if word.name == "concat")
+    yield f"# `concat`\n\n{word.doc}\n"
+    yield f"```text\n{word.form}\n```"
+    yield from example("concat")
+    yield "\nThe whole rule is [`row.concat`](../../SPEC.md#concat)."
+
+
+def words_page() -> Iterator[str]:
+    yield "# Words\n\nThe declarations, types and other words of the language, and the rule of"
+    yield "[SPEC.md](../../SPEC.md) that has the whole of each."
+    for word in WORDS:
+        yield f"\n## `{word.name}`\n\n{word.doc} ({word.kind}; rule `{word.rule}`)\n"
+        yield f"```text\n{word.form}\n```"
 
 
 def answerers_page() -> Iterator[str]:
@@ -193,12 +210,14 @@ expression over each row; rows where it is null are left out. The rules are unde
 
 
 def index_page() -> Iterator[str]:
-    yield "# Reference\n\nWritten by `scripts/reference.py` from the checker's tables and the modules;"
-    yield "the text that says what all of it means is [SPEC.md](../../SPEC.md).\n"
+    yield "# Reference\n\nWritten by `scripts/reference.py` from the checker's tables and the"
+    yield "modules; the text that says what all of it means is [SPEC.md](../../SPEC.md).\n"
     yield "| stage | |\n|---|---|"
     for name, stage in STAGES.items():
         yield f"| [`{name}`]({name}.md) | {stage.doc} |"
+    yield "| [`concat`](concat.md) | Begins a flow with the rows of several. |"
     yield "\n| | |\n|---|---|"
+    yield f"| [Words](words.md) | {_listed(word.name for word in WORDS)} |"
     yield f"| [Answerers](answerers.md) | {_listed(ANSWERERS)} |"
     yield f"| [Models](models.md) | {_listed(MODELS)} |"
     yield f"| [Functions](functions.md) | {_listed(sorted(FUNCTIONS))} |"
@@ -219,6 +238,8 @@ def pages() -> dict[str, str]:
     made = {f"{name}.md": stage_page(stage) for name, stage in STAGES.items()}
     made |= {
         "README.md": index_page(),
+        "concat.md": concat_page(),
+        "words.md": words_page(),
         "answerers.md": answerers_page(),
         "models.md": models_page(),
         "functions.md": functions_page(),
