@@ -226,7 +226,7 @@ def test_a_run_stops_in_time_and_keeps_what_was_under_way(folder: Folder) -> Non
         assert result.message is not None
         assert result.message.startswith("--within 0.25s is over; ")
         before = server.stats().total
-        assert before == result.calls == 12
+        assert 0 < before == result.calls < 2 * ROWS
         assert run(folder, server).calls == 2 * ROWS - before
 
 
