@@ -66,6 +66,7 @@ class Watch:
         self.losses = losses
         self._root = root
         self._began = trio.current_time()
+        self.canary: Canary | None = None
         self._rejects: dict[str, Reject] = {}  # the first of each stage
 
     def elapsed(self) -> float:
@@ -83,6 +84,8 @@ class Watch:
     def rejected(self, reject: Reject) -> None:
         self._rejects.setdefault(reject.stage, reject)
         self.losses.rejected(reject)
+        if self.canary:
+            self.canary.home(reject)
         self.tell(
             RowRejected(
                 elapsed=self.elapsed(),
@@ -118,18 +121,21 @@ class Course(Struct, frozen=True):
     async def run(self, *, signals: bool = False, canary: int = 0) -> RunResult:
         """``canary`` rows of each source go before the others."""
         self.journal.begin_run(self.id, self.variant)
-        executor = Executor(self.frame.program, self.frame.wiring, self.parts)
+        ahead = Canary(canary) if canary and self.endpoints.models else None
+        self.watch.canary = ahead
+        executor = Executor(self.frame.program, self.frame.wiring, self.parts, ahead)
         self._tell_start()
         try:
             self._open_outputs(executor)
             with unwrapped():
-                await self._through(executor, signals, canary)
+                await self._through(executor, signals, ahead)
         except Stopped as stopped:
             if stopped.of_failures:
                 self.journal.end_run(whole=False)
             return self._end(executor, "stopped", f"{stopped.reason}; {GO_ON}")
         except CanaryDied as died:
             self.journal.end_run(whole=False)  # so that its rows are asked for again
+            self._bring_home(ahead.away if ahead else ())
             first = self.watch.first_reject(died.stage)
             message = f"{died.reason}{first}: mend that, or let the others go with --canary 0"
             return self._end(executor, "stopped", message, EXIT_CODES["rows lost"])
@@ -148,12 +154,11 @@ class Course(Struct, frozen=True):
         self.journal.end_run(whole=not _missed(self._settled(executor)))
         return self._ended(executor)
 
-    async def _through(self, executor: Executor, signals: bool, canary: int) -> None:
+    async def _through(self, executor: Executor, signals: bool, canary: Canary | None) -> None:
         """Run all rows through, with what has to be done beside."""
         services = self._services(executor)
-        if canary and self.endpoints.models:
-            watch = self._canary(canary).watch
-            services.append(partial(watch, executor.counts, self._is_idle))
+        if canary:
+            services.append(partial(canary.watch, executor.counts, self._is_idle))
         if not signals:
             await executor.run(services)
             return
@@ -171,17 +176,21 @@ class Course(Struct, frozen=True):
             lambda: end_when_stopped(budget, self.journal, self.watch.stopping),
         ]
 
-    def _canary(self, rows: int) -> Canary:
-        """A canary that holds back every source."""
-        canary = Canary(rows)
-        for part in self.parts.values():
-            if isinstance(part, Feed):
-                part.canary = canary
-        return canary
-
     def _settled(self, executor: Executor) -> tuple[NodeCount, ...]:
         """The counts, of which those rows have failed that came to a sink's rejects."""
         return self.watch.losses.of(executor.order, executor.counts())
+
+    def _bring_home(self, rejects: Iterable[Reject]) -> None:
+        """Put rejects that are on their way among those of the first sink that is ahead."""
+        nodes = {label_of(node): index for index, node in self.frame.nodes()}
+        sinks = {
+            writing: ancestors(self.frame.program, [nodes[writing.label]])
+            for writing in self._writings()
+        }
+        for reject in rejects:
+            leads_to = (sink for sink, above in sinks.items() if nodes.get(reject.stage) in above)
+            if sink := next(leads_to, None):
+                sink.reject(reject)
 
     def _is_idle(self) -> bool:
         """Whether no row waits for an answer, Python or the journal."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self, TypeAlias
 import trio
 
 from dpipe.lang.graph import ConcatNode, Graph, Input, RoundNode, SourceNode, StageNode, label_of
-from dpipe.runtime.canary import Canary
+from dpipe.runtime.canary import Canary, Seen
 from dpipe.runtime.errors import Misfit, UsageError
 from dpipe.runtime.events import NodeCount
 from dpipe.runtime.fit import Fitter
@@ -156,12 +156,25 @@ Service: TypeAlias = Callable[[], Awaitable[Any]]
 
 
 class Executor:
-    """Wires the parts of a run and runs them. One executor runs once."""
+    """Wires the parts of a run and runs them. One executor runs once.
 
-    def __init__(self, program: Graph, wiring: Wiring, parts: Mapping[int, Part]) -> None:
+    A ``canary`` sees what leaves each node, and holds back every source.
+    """
+
+    def __init__(
+        self,
+        program: Graph,
+        wiring: Wiring,
+        parts: Mapping[int, Part],
+        canary: Canary | None = None,
+    ) -> None:
         self._program = program
         self._wiring = wiring
         self._parts = parts
+        self._canary = canary
+        for part in parts.values():
+            if isinstance(part, Feed):
+                part.canary = canary
         self._lines: dict[Edge, Line] = {}
         steps = [index for index in wiring.nodes if _is_step(parts[index])]
         self._unbounded = unbounded(program, wiring, steps)
@@ -203,7 +216,8 @@ class Executor:
     def _end_of(self, index: int) -> End:
         """Where a node's rows go."""
         ends = [self._into(edge) for edge in self._wiring.readers[index]]
-        return ends[0] if len(ends) == 1 else Tee(ends, self._wiring.rejects_to[index])
+        end = ends[0] if len(ends) == 1 else Tee(ends, self._wiring.rejects_to[index])
+        return Seen(end, self._canary) if self._canary else end
 
     def _into(self, edge: Edge) -> End:
         part = self._parts[edge.reader]

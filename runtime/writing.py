@@ -147,7 +147,7 @@ class Writing:
         values = iter(await self._figures.values(rows)) if self._figures else None
         for item in batch:
             if isinstance(item, Reject):
-                self._reject(item)
+                self.reject(item)
             elif isinstance(item, Row):
                 if values is None:
                     self._put(item)
@@ -191,9 +191,10 @@ class Writing:
 
     def _fail(self, row: Row, reason: str) -> None:
         self.tally.lose("failed:error")
-        self._reject(Reject(self.label, "error", reason, row.place, row.values))
+        self.reject(Reject(self.label, "error", reason, row.place, row.values))
 
-    def _reject(self, reject: Reject) -> None:
+    def reject(self, reject: Reject) -> None:
+        """Put what could not go on beside."""
         assert self.rejects is not None
         self.rejects.put(reject)
         self.rejected += 1

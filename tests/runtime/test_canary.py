@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dpipe.runtime.record import find_project, list_runs
 from dpipe.runtime.run import RunResult
 from tests.runtime.programs import Folder
 from tests.server import Server, serving
@@ -116,3 +117,24 @@ def test_a_replay_has_nothing_to_save(folder: Folder) -> None:
     with serving() as server:
         assert run(folder, server, TWO, replay=True).status == "rows lost"
         assert server.stats().total == 0
+
+
+def test_a_source_that_fails_says_why_though_its_rejects_were_held_up(folder: Folder) -> None:
+    """A join holds what is no row of its other flow until its own rows are through."""
+    folder.rows("known.jsonl", [{"id": at, "name": 7} for at in range(40)])
+    program = HEAD + (
+        'source known: { id: int, name: str } = jsonl("known.jsonl")\n\n'
+        "flow done = asked | join(known, on: .id)\n\n"
+        'sink out = done | jsonl("out/all.jsonl")\n'
+    )
+    with serving() as server:
+        result = run(folder, server, program)
+    assert (result.status, result.exit_code) == ("stopped", 1)
+    assert result.message is not None
+    told = "`known` failed 20 of the first 20 rows, the first (known.jsonl:1) with: .name: expected"
+    assert result.message.startswith(told)
+    assert result.rejects == {"out/all.rejects.jsonl.partial": 20}
+    assert len(folder.read("out/all.rejects.jsonl.partial")) == 20
+    [recorded] = list_runs(find_project(folder.root / "main.dpipe"))
+    assert recorded.result is not None
+    assert recorded.result.message == result.message
