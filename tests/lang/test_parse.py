@@ -107,9 +107,7 @@ def test_tables_of_another_grammar_are_not_taken(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_program_is_parsed_without_lark() -> None:
-    code = (
-        "import sys, dpipe; dpipe.compile(sys.argv[1]); print('lark' in sys.modules)"
-    )
+    code = "import sys, dpipe; dpipe.compile(sys.argv[1]); print('lark' in sys.modules)"
     args = [sys.executable, "-c", code, str(PROGRAMS[0])]
     assert subprocess.run(args, capture_output=True, text=True).stdout == "False\n"
 
