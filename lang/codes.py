@@ -170,7 +170,7 @@ CODES: dict[str, Code] = {
     "W0407": _warning("near-placeholder", "what is nearly a placeholder is literal text"),
     "W0408": _warning("loose-result", "an answer that may be any JSON"),
     "W0501": _warning("ask-before-filter", "a filter that could stand before the `ask`"),
-    "W0502": _warning("no-dedup", "generated rows that are written without a `dedup`"),
+    "W0502": _warning("no-dedup", "many rows out of one answer or question, without a `dedup`"),
     "W0503": _warning("split-leak", "a split that tears pieces of one document apart"),
     "W0505": _warning("order-sensitive-dedup", "a `dedup` that does not keep the best"),
     "W0506": _warning("judge-is-author", "a model that judges what it wrote"),

@@ -131,7 +131,11 @@ class Expressions:
             help = "give it a default before: a text holds no null"
             if text.startswith("{."):
                 name = text.strip("{}").rpartition(".")[2]
-                help = f"give it a default before: `| set({name}: {text[1:-1]} ?? {fallback})`"
+                path = text[1:-1]
+                help = (
+                    f"give it a default before, `| set({name}: {path} ?? {fallback})`, or leave "
+                    f"out rows without it, `| where({path} != null)`"
+                )
             self.bag.add("E0309", found.span, f"`{show_short(found.type)}` may be null", help=help)
             return
         text = text if len(text) <= 40 else "x"
