@@ -65,6 +65,7 @@ class Bag:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, Span], Diagnostic] = {}
+        self._folded: set[tuple[str, Span]] = set()  # told as parts of others
 
     def add(
         self,
@@ -80,11 +81,23 @@ class Bag:
         finding = Diagnostic(
             code, message, span, tuple(labels), help, tuple(fixes), tuple(suggestions)
         )
-        self._found.setdefault((code, span), finding)
+        self.extend([finding])
 
     def extend(self, found: Iterable[Diagnostic]) -> None:
         for finding in found:
-            self._found.setdefault((finding.code, finding.span), finding)
+            if (finding.code, finding.span) not in self._folded:
+                self._found.setdefault((finding.code, finding.span), finding)
+
+    def since(self, start: int) -> list[Diagnostic]:
+        """What was found after the first so many, in that order."""
+        return list(self._found.values())[start:]
+
+    def fold(self, parts: Iterable[Diagnostic], whole: Diagnostic) -> None:
+        """Tell several findings as one, which stands where one of them does."""
+        for part in parts:
+            self._found.pop((part.code, part.span))
+            self._folded.add((part.code, part.span))
+        self._found[whole.code, whole.span] = whole
 
     @contextmanager
     def capture(self) -> Iterator[Bag]:

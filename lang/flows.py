@@ -37,6 +37,7 @@ from dpipe.lang.types import (
     show_short,
     widen,
 )
+from dpipe.lang.unmatched import left_joined, tell_together
 
 
 class Flows:
@@ -317,8 +318,11 @@ class Flows:
             help = f"write `| {spec.name}(…)`"
             self.bag.add("E0502", callee.span, f"`{spec.name}` needs its arguments", help=help)
             return Rows(NOWHERE, Record(rows.row.fields, open=True))
+        told = len(self.bag)
         bound = BoundStage(self, spec, call, replace(env, row=rows.row, draws=True))
         row = bound.resulting_row()
+        if len(self.bag) > told + 1:
+            tell_together(self.bag, told, left_joined(self.nodes, rows.node), self._text)
         self.rows.append(RowAt(call.span, flow, spec.name, row))
         if rows.node == NOWHERE or bound.lost:
             return Rows(NOWHERE, row)
