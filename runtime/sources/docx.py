@@ -19,9 +19,9 @@ _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 _MARKS = {"title": "# ", "list bullet": "- ", "list number": "1. "}
 
 
-def read(path: str | list[str], *, context: Context) -> Reading:
+def read(path: str | list[str], empty: str = "reject", *, context: Context) -> Reading:
     """Each document's text in its order; headers, footers and notes are no part of it."""
-    return read_each(path, SUFFIXES, context, text_of)
+    return read_each(path, SUFFIXES, context, text_of, empty)
 
 
 def text_of(data: bytes) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from dpipe.runtime.paths import display, find_inputs
 from dpipe.runtime.sources.base import Context, Read, Reading, Record, Unreadable, batched
 from dpipe.runtime.sources.encodings import shown
+from dpipe.runtime.values import Skipped
 
 _BATCH = 16
 
@@ -17,26 +18,32 @@ def read_each(
     suffixes: Sequence[str],
     context: Context,
     text_of: Callable[[bytes], str],
+    empty: str = "reject",
 ) -> Reading:
-    """A row ``{ path, text }`` a file; ``text_of`` raises ``ValueError`` where there is none."""
+    """A row ``{ path, text }`` a file; ``text_of`` raises ``ValueError`` where there is none.
+
+    With ``empty="skip"`` files without text are left out, else they are rejects.
+    """
     files = find_inputs(path, context.base, suffixes)
-    return Reading(files, lambda: batched(_rows(files, context, text_of), _BATCH))
+    skip = empty == "skip"
+    return Reading(files, lambda: batched(_rows(files, context, text_of, skip), _BATCH))
 
 
 def _rows(
-    files: Sequence[Path], context: Context, text_of: Callable[[bytes], str]
+    files: Sequence[Path], context: Context, text_of: Callable[[bytes], str], skip: bool
 ) -> Iterator[Read]:
     for file in files:
-        yield _row(file, display(file, context.project), text_of)
+        yield _row(file, display(file, context.project), text_of, skip)
 
 
-def _row(file: Path, name: str, text_of: Callable[[bytes], str]) -> Read:
+def _row(file: Path, name: str, text_of: Callable[[bytes], str], skip: bool) -> Read:
     try:
-        text = text_of(file.read_bytes())
+        data = file.read_bytes()
+        text = text_of(data) if data or not skip else ""
     except (OSError, ValueError) as e:
         return Unreadable(name, reason(e))
     if not text.strip():
-        return Unreadable(name, "holds no text")
+        return Skipped(name) if skip else Unreadable(name, "holds no text")
     return Record({"path": name, "text": text}, name, name)
 
 

@@ -37,12 +37,12 @@ _to_markdown = _Markdown(
 )
 
 
-def read(path: str | list[str], *, context: Context) -> Reading:
+def read(path: str | list[str], empty: str = "reject", *, context: Context) -> Reading:
     """Each page's text: headings, lists, tables and code as Markdown has them.
 
     The title is a heading at its top, unless the page's own first heading says the same.
     """
-    return read_each(path, SUFFIXES, context, text_of)
+    return read_each(path, SUFFIXES, context, text_of, empty)
 
 
 def text_of(data: bytes) -> str:

@@ -12,9 +12,9 @@ SUFFIXES = (".md", ".markdown")
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(?:.*\n)*?(?:---|\.\.\.)[ \t]*(?:\n|\Z)\n*")
 
 
-def read(path: str | list[str], *, context: Context) -> Reading:
+def read(path: str | list[str], empty: str = "reject", *, context: Context) -> Reading:
     """Each file's Markdown as it stands."""
-    return read_each(path, SUFFIXES, context, text_of)
+    return read_each(path, SUFFIXES, context, text_of, empty)
 
 
 def text_of(data: bytes) -> str:

@@ -9,6 +9,6 @@ from dpipe.runtime.sources.files import read_each
 SUFFIXES = (".txt", ".text", ".md", ".markdown", ".rst")
 
 
-def read(path: str | list[str], *, context: Context) -> Reading:
+def read(path: str | list[str], empty: str = "reject", *, context: Context) -> Reading:
     """Each file's text, decoded, with line ends as ``\\n``."""
-    return read_each(path, SUFFIXES, context, decode)
+    return read_each(path, SUFFIXES, context, decode, empty)

@@ -1,8 +1,9 @@
-"""A file that lacks a declared field is told before any call, with what it has."""
+"""Files that cannot give rows: without a declared column, and without text."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,3 +143,29 @@ def test_a_few_records_of_json_lines_tell_nothing_of_the_others(dpipe: Dpipe) ->
     with serving() as server:
         program('jsonl("in.jsonl")', server)
         assert dpipe("run", "p.dpipe").code == 1
+
+
+@pytest.mark.parametrize(
+    ("reader", "suffix", "data"),
+    [
+        ("text", "txt", b""),
+        ("text", "txt", b" \n"),
+        ("markdown", "md", b"---\ntitle: x\n---\n"),
+        ("html", "html", b"<script>x</script>"),
+        ("docx", "docx", b""),
+    ],
+)
+def test_files_without_text_are_left_out_where_the_program_says_so(
+    dpipe: Dpipe, reader: str, suffix: str, data: bytes
+) -> None:
+    Path("a." + suffix).write_bytes(data)
+    sink = 'sink out = docs | jsonl("o.jsonl")'
+    for option, code in (("", 1), (', empty: "reject"', 1), (', empty: "skip"', 0)):
+        source = f'source docs = {reader}("*.{suffix}"{option})'
+        Path("p.dpipe").write_text(f"dpipe 1\n\n{source}\n\n{sink}\n")
+        done = dpipe("run", "p.dpipe")
+        assert done.code == code
+    assert re.search(r"docs +1 +0 +1 filtered", done.out)
+    assert not Path("o.rejects.jsonl").exists()
+    told = dpipe("explain", "--missing", f"a.{suffix}").err
+    assert f"`a.{suffix}` holds no text, and `docs` leaves such files out" in told
