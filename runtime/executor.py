@@ -22,7 +22,7 @@ from dpipe.runtime.flow import DEPTH, End, Fused, Line, Tee, put_all, rows_in
 from dpipe.runtime.ledger import Tally
 from dpipe.runtime.plan import Edge, Wiring, only_looked_at, unbounded
 from dpipe.runtime.stages.base import Step, Task, Unwanted
-from dpipe.runtime.values import Batch, Item, Reject, Row, key_of
+from dpipe.runtime.values import Batch, Given, Item, Reject, Row, Skipped, key_of
 
 
 class Batches(Protocol):
@@ -31,7 +31,7 @@ class Batches(Protocol):
     @property
     def share(self) -> float | None: ...
 
-    def __aiter__(self) -> AsyncIterator[Batch]: ...
+    def __aiter__(self) -> AsyncIterator[Given]: ...
 
 
 class Sink(Protocol):
@@ -72,7 +72,7 @@ class Feed:
                     break
         self._ended = True
 
-    async def _behind(self, canary: Canary, batch: Batch, out: End) -> Batch:
+    async def _behind(self, canary: Canary, batch: Given, out: End) -> Given:
         """What of a batch is not among the first rows, when those are through."""
         if (ahead := canary.rows - self.tally.entered) >= len(batch):
             return batch
@@ -82,8 +82,8 @@ class Feed:
             await canary.wait()
         return batch[max(ahead, 0) :] if self._left > 0 else []
 
-    def _taken(self, batch: Batch) -> Batch:
-        """What is given of a batch, counted."""
+    def _taken(self, batch: Given) -> Batch:
+        """What is given of a batch, counted; what is skipped nobody else sees."""
         if rows_in(batch) >= self._left:
             ends = [end for end, item in enumerate(batch, 1) if item.__class__ is Row]
             batch = batch[: ends[int(self._left) - 1]]
@@ -92,10 +92,12 @@ class Feed:
         self.tally.entered += len(batch)
         self.tally.passed += rows
         self.tally.left += rows
-        for reject in batch if rows < len(batch) else ():
-            if isinstance(reject, Reject):
-                self.tally.lose(f"failed:{reject.outcome}")
-        return batch
+        for item in batch if rows < len(batch) else ():
+            if isinstance(item, Reject):
+                self.tally.lose(f"failed:{item.outcome}")
+            elif isinstance(item, Skipped):
+                self.tally.lose("filtered")
+        return [item for item in batch if not isinstance(item, Skipped)]
 
 
 class Concat:

@@ -19,7 +19,7 @@ import trio
 
 from dpipe.runtime.ledger import Tally
 from dpipe.runtime.stages.base import Step, Unwanted
-from dpipe.runtime.values import Batch, Row
+from dpipe.runtime.values import Batch, Given, Row
 
 BATCH = 256
 """The most items that are handed over at once."""
@@ -45,7 +45,7 @@ class End(Protocol):
         """Whether no further row can come to anything."""
 
 
-def rows_in(batch: Batch) -> int:
+def rows_in(batch: Given) -> int:
     return sum(item.__class__ is Row for item in batch)
 
 

@@ -7,7 +7,7 @@ the row was bound for; a leaver is a row that has left a loop before its last ro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Literal, TypeAlias
 
@@ -82,11 +82,19 @@ class Leaver(Struct, frozen=True):
     loop: int
 
 
+class Skipped(Struct, frozen=True):
+    """An input that the program wants left out; its source counts it, and nobody else sees it."""
+
+    place: str
+
+
 Passing: TypeAlias = Reject | Leaver
 """What is not worked on."""
 
 Item: TypeAlias = Row | Passing
 Batch: TypeAlias = list[Item]
+Given: TypeAlias = Sequence[Item | Skipped]
+"""What a source gives."""
 
 
 def key_of(*parts: bytes | str) -> bytes:

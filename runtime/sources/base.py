@@ -33,7 +33,7 @@ from dpipe.runtime.errors import Misfit, UsageError
 from dpipe.runtime.fit import row_fitter
 from dpipe.runtime.sources.extent import Extent
 from dpipe.runtime.sources.headers import Headers, refuse_missing
-from dpipe.runtime.values import Batch, Item, Reject, Row, Values
+from dpipe.runtime.values import Given, Item, Reject, Row, Skipped, Values
 
 BATCH = 256
 """Rows a batch: enough to make a thread's hop small beside the reading."""
@@ -75,7 +75,7 @@ class Unreadable(Struct):
     found: Values = {}
 
 
-Read: TypeAlias = Record | Unreadable
+Read: TypeAlias = Record | Unreadable | Skipped
 Batches: TypeAlias = Iterator[list[Read]]
 
 
@@ -155,7 +155,7 @@ class Source:
         """How much of its files has been read, from 0 to 1; None where there are none."""
         return self._extent.share
 
-    async def __aiter__(self) -> AsyncIterator[Batch]:
+    async def __aiter__(self) -> AsyncIterator[Given]:
         take = _Taker(self._context.name, self._row)
         async with _closing(aiter(self._records)) as records:
             async for found in records:
@@ -204,10 +204,12 @@ class _Taker:
         self.fit = row and row_fitter(row)
         self.fit_cells = row and row_fitter(row, text=True)
 
-    def __call__(self, found: list[Any]) -> Batch:
+    def __call__(self, found: list[Any]) -> Given:
         return [self.item(one) for one in found]
 
-    def item(self, found: Read | Values) -> Item:
+    def item(self, found: Read | Values) -> Item | Skipped:
+        if isinstance(found, Skipped):
+            return found
         if not isinstance(found, Record | Unreadable):
             found = self.plain(found)
         if isinstance(found, Unreadable):
@@ -219,7 +221,7 @@ class _Taker:
             return Reject(self.name, "error", str(wrong), found.place, found.values)
         return Row(values, None, found.place, found.identity)
 
-    def plain(self, found: Any) -> Read:
+    def plain(self, found: Any) -> Record | Unreadable:
         """A record of a reader that gives dicts: told apart by content, placed by number."""
         self.count += 1
         return record_of(found, f"{self.name}[{self.count - 1}]")
@@ -254,7 +256,7 @@ def batched(items: Iterator[Read], size: int = BATCH) -> Batches:
             items.close()
 
 
-def record_of(value: Any, place: str) -> Read:
+def record_of(value: Any, place: str) -> Record | Unreadable:
     """A record that has no raw form of its own."""
     if not isinstance(value, dict):
         return not_a_record(value, place)

@@ -161,7 +161,7 @@ class _Conversion:
         }
 
     def __call__(self, found: Read) -> Read:
-        if isinstance(found, Unreadable):
+        if not isinstance(found, Record):
             return found
         try:
             values = self._conversation(found.values)

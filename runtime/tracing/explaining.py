@@ -34,7 +34,7 @@ from dpipe.runtime.tracing.replay import Heard, Replay
 from dpipe.runtime.tracing.sinks import below
 from dpipe.runtime.tracing.telling import Lines, Teller
 from dpipe.runtime.tracing.watching import Trace
-from dpipe.runtime.values import Leaver
+from dpipe.runtime.values import Leaver, Reject, Row, Skipped
 
 T = TypeVar("T")
 
@@ -237,21 +237,26 @@ class _Input(Struct, frozen=True):
     async def _unread(self, rerun: _Rerun) -> UsageError:
         """Why no row of the run came from there."""
         for index, source in open_inputs(self.past.frame).sources.items():
-            if await self._is_in(source):
+            if found := await self._found_in(source):
                 node = rerun.past.frame.program.nodes[index]
                 assert isinstance(node, SourceNode)
-                return self._not_wanted(node)
+                return self._skipped(node) if isinstance(found, Skipped) else self._not_wanted(node)
         return UsageError(
             f"no source of `{self.past.facts.program}` has a record at `{self.shown}`",
             hint="name one by its line, from 1 (of several lines the first), as `data/in.jsonl:17`",
         )
 
-    async def _is_in(self, source: Source) -> bool:
+    async def _found_in(self, source: Source) -> Row | Reject | Skipped | None:
         async with aclosing(aiter(source)) as batches:  # type: ignore[type-var]
             async for batch in batches:
-                if any(self.meant(item.place) for item in batch if not isinstance(item, Leaver)):
-                    return True
-        return False
+                for item in batch:
+                    if not isinstance(item, Leaver) and self.meant(item.place):
+                        return item
+        return None
+
+    def _skipped(self, node: SourceNode) -> UsageError:
+        skips = f'`{node.name}` leaves such files out: `empty: "skip"`'
+        return UsageError(f"`{self.shown}` holds no text, and {skips}")
 
     def _not_wanted(self, node: SourceNode) -> UsageError:
         sample = self.past.frame.settings.sample
