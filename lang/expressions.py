@@ -476,13 +476,12 @@ class Expressions:
         candidates = [param.name.text for param in prompt.params]
         written = self._text(node.span)
         near = nearest(first.text, candidates)
-        help = f"write `\\{written}` for a literal brace"
         self.bag.add(
             "E0401",
             node.span,
             f"unknown placeholder `{written}` in prompt `{prompt.name.text}`",
             labels=[Label(prompt.name.span, "prompt declared here")],
-            help=f"did you mean `{{{near}}}`? {help}" if near else f"{help}, or add a parameter",
+            help=_placeholder_help(first.text, written, near),
             fixes=[Fix(f"replace with `{near}`", (Edit(first.span, near),))] if near else [],
             suggestions=[near] if near else [],
         )
@@ -578,6 +577,18 @@ def _common(types: Iterable[Type]) -> Type:
 def _is_plain_record(wanted: Type, found: Type) -> bool:
     """Whether it is enough to say that a record is needed, since what was found is none."""
     return isinstance(wanted, Record) and not wanted.name and not isinstance(found, Record)
+
+
+def _placeholder_help(name: str, written: str, near: str | None) -> str:
+    """What a placeholder that is no parameter may have been meant as."""
+    literal = f"write `\\{written}` for a literal brace"
+    if name in _CLOSING:
+        return "a text has no conditions or loops: choose before it, with `if` in an argument"
+    return f"did you mean `{{{near}}}`? {literal}" if near else f"{literal}, or add a parameter"
+
+
+_CLOSING = frozenset(("else", "end", "endfor", "endif"))
+"""Words of templates that look like a placeholder."""
 
 
 def _conversion(found: Type, wanted: Type, text: str) -> str | None:
