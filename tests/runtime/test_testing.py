@@ -180,6 +180,13 @@ def test_a_list_answers_one_call_each_in_the_order_of_rows_members_and_draws() -
     assert result(flow, f"{docs('a', 'b')} {answers} {expect}").passed
 
 
+def test_a_list_answers_the_model_of_a_tie_behind_the_members_of_its_row() -> None:
+    flow = "flow said = docs | ask(say, using: vote([gen, other], tie: gen), as: .a)"
+    answers = 'answer: { say: ["x", "y", "y", "z", "z", "x", "y", "x"] }'
+    expect = 'expect: map(said, s -> s.a) == ["y", "z", "x"]'
+    assert result(flow, f"{docs('a', 'b', 'c')} {answers} {expect}").passed
+
+
 def test_a_list_serves_the_elements_of_over_in_their_order() -> None:
     flow = "flow said = docs | ask(w -> say(text: w), over: words(.text), using: gen, as: .a)"
     test = f'{docs("a b", "c")} answer: {{ say: ["1", "2", "3"] }}'
