@@ -49,7 +49,7 @@ def test_types_are_the_rows(dpipe: Dpipe, program: Path) -> None:
 
 def test_the_plan_tells_tasks_and_where_their_rows_go(dpipe: Dpipe, program: Path) -> None:
     lines = dpipe("show", "plan", program).out.splitlines()
-    assert lines[2:4] == ['source docs = text(path: "a.txt")', "  > out"]
+    assert lines[2:4] == ['source docs = text(path: "a.txt", empty: "reject")', "  > out"]
     assert lines[5] == "sink out = jsonl to out.jsonl, rejects to out.rejects.jsonl"
 
 

@@ -99,7 +99,7 @@ def test_what_only_a_run_knows_is_written_as_the_program_has_it(tmp_path: Path) 
     """
     lines = plan_of(text.replace("\n    ", "\n"), tmp_path)
     assert lines[1] == 'model m: openai env("NAME"), at env("URL"), concurrency ?'
-    assert 'source docs = text(path: "a/*.txt")' in lines
+    assert 'source docs = text(path: "a/*.txt", empty: "reject")' in lines
     assert "sink out = jsonl to out/a.jsonl, rejects to out/a.rejects.jsonl" in lines
 
 
