@@ -111,7 +111,7 @@ def test_while_a_slow_function_of_the_program_runs(tmp_path: Path, options: str)
 
 def test_while_another_program_holds_the_journal(tmp_path: Path) -> None:
     with serving(latency=0.05) as server:
-        project(tmp_path, PROGRAM.replace("URL", server.url))
+        project(tmp_path, PROGRAM.replace("URL", server.url), rows=2000)
         with running(tmp_path) as run:
             wait_for(tmp_path, "out/*.partial")
             with closing(sqlite3.connect(tmp_path / ".dpipe/journal.sqlite")) as other:
