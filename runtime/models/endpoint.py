@@ -185,7 +185,8 @@ class Endpoint:
 
 
 class Spread:
-    """The urls of one model. A call goes to the one with the least to do.
+    """The urls of one model. A call goes to the one with the least to do, and to the next where it
+    cannot be reached.
 
     One that fails is left alone for a while, and then tried with one call now and then. Of a model
     that is ``needed`` one must be there: where none has ever been reached, a call raises
@@ -203,13 +204,24 @@ class Spread:
         return tuple(places) if len(places) < len(self.endpoints) else ()
 
     async def ask(self, call: Callable[[Endpoint], Awaitable[T]]) -> T:
-        endpoint = self._chosen() if len(self.endpoints) > 1 else self.endpoints[0]
+        """The answer of one of them: where no connection comes about, the next is asked."""
+        left = list(self.endpoints)
+        while True:
+            endpoint = self._chosen(left) if len(left) > 1 else left[0]
+            left.remove(endpoint)
+            try:
+                return await self._asked(endpoint, call)
+            except Unreachable:
+                if not left:
+                    self._see_that_one_is_there()
+                    raise
+
+    async def _asked(self, endpoint: Endpoint, call: Callable[[Endpoint], Awaitable[T]]) -> T:
         try:
             result = await call(endpoint)
         except Unavailable as error:
             if error.kind != "rate":
                 endpoint.breaker.failed()
-            self._see_that_one_is_there()
             raise
         except NoSuchModel as refused:
             refused.hint = _instead(endpoint.id, await endpoint.listed()) or refused.hint
@@ -230,13 +242,13 @@ class Spread:
                 hint="start the server, or write its address in `url:`; what was answered is kept",
             )
 
-    def _chosen(self) -> Endpoint:
-        for endpoint in self.endpoints:
+    def _chosen(self, among: Sequence[Endpoint]) -> Endpoint:
+        for endpoint in among:
             if endpoint.breaker.is_due:
                 endpoint.breaker.rest()
                 return endpoint
-        well = [endpoint for endpoint in self.endpoints if not endpoint.breaker.is_open]
-        return min(well or self.endpoints, key=lambda endpoint: endpoint.in_flight)
+        well = [endpoint for endpoint in among if not endpoint.breaker.is_open]
+        return min(well or among, key=lambda endpoint: endpoint.in_flight)
 
 
 def _instead(id: str, listed: Sequence[str]) -> str | None:
