@@ -16,23 +16,12 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from dpipe.runtime.models.protocol import Reply
+from dpipe.runtime.values import Outcome
 
 FORMAT = 1
 LONGEST = 64 << 20
 """Bytes that a line may have."""
-Outcome: TypeAlias = Literal[
-    "ok",
-    "truncated",
-    "malformed",
-    "invalid",
-    "empty",
-    "refused",
-    "filtered",
-    "rejected_request",
-    "unavailable",
-    "outvoted",
-    "error",
-]
+Ending: TypeAlias = Literal[Outcome, "outvoted", "error"]
 
 Key: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Count: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 62)]
@@ -49,7 +38,7 @@ class Attempt(Struct, frozen=True, omit_defaults=True):
     """As the journal has it; ``reply`` is null where none came."""
 
     attempt: Count
-    outcome: Outcome
+    outcome: Ending
     at: Seconds
     model: str = ""
     prompt: str = ""
