@@ -259,7 +259,7 @@ class Writing:
         return writer
 
 
-class Counted:
+class Counted(ManyWriter):
     """A writer whose records are counted."""
 
     def __init__(self, writer: Writer) -> None:

@@ -16,8 +16,9 @@ It writes all of a record at once or nothing; opening, naming and finishing file
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import msgspec
 
@@ -54,10 +55,10 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
-@runtime_checkable
-class ManyWriter(Protocol):
-    """A writer that may take many records at once."""
+class ManyWriter(ABC):
+    """A writer that may take many records at once; a method of that name alone is no promise."""
 
+    @abstractmethod
     def put_all(self, records: Sequence[Values]) -> bool:
         """Write them all; False, and nothing is written, where each is to be put by itself."""
 

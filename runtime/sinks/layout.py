@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dpipe.lang import types
-from dpipe.runtime.sinks.base import Out, Writer, encode, encode_lines
+from dpipe.runtime.sinks.base import ManyWriter, Out, Writer, encode, encode_lines
 from dpipe.runtime.sinks.pictures import Pictures
 from dpipe.runtime.values import Values
 
 
-class Lines:
+class Lines(ManyWriter):
     """A record a line; pictures lie in the folder ``images_in`` beside, where it is given."""
 
     def __init__(self, out: Out, row: types.Record, images_in: str = "") -> None:

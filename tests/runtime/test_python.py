@@ -206,3 +206,33 @@ def test_a_metric_that_fails_is_told_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(text)
     with pytest.raises(UsageError, match=r"own\.py:Most` failed in line 15: AttributeError"):
         dpipe.run(path, allow_python=True)
+
+
+SHEETS = """
+class Sheet:
+    def __init__(self, out, row):
+        self.out = out
+
+    def put(self, record):
+        self.put_all([record])
+
+    def put_all(self, records):
+        for record in records:
+            self.out.write(record["text"].encode() + b"\\n")
+
+    def close(self):
+        pass
+"""
+
+
+def test_a_method_that_a_users_sink_has_for_itself_is_not_called(tmp_path: Path) -> None:
+    (tmp_path / "sheet.py").write_text(SHEETS)
+    file = tmp_path / "a.dpipe"
+    file.write_text(
+        "dpipe 1\n\n"
+        'extern sink sheet(rows: flow[{ text: str }], path: str) = python("sheet.py:Sheet")\n\n'
+        'source texts = rows([{ text: "a" }, { text: "b" }])\n\n'
+        'sink out = texts | sheet("out.txt")\n'
+    )
+    assert dpipe.run(file, allow_python=True, progress="none").exit_code == 0
+    assert (tmp_path / "out.txt").read_text() == "a\nb\n"
