@@ -218,7 +218,7 @@ class Sheet:
 
     def put_all(self, records):
         for record in records:
-            self.out.write(record["text"].encode() + b"\\n")
+            self.out.write(str(record["index"]).encode() + b"\\n")
 
     def close(self):
         pass
@@ -230,9 +230,9 @@ def test_a_method_that_a_users_sink_has_for_itself_is_not_called(tmp_path: Path)
     file = tmp_path / "a.dpipe"
     file.write_text(
         "dpipe 1\n\n"
-        'extern sink sheet(rows: flow[{ text: str }], path: str) = python("sheet.py:Sheet")\n\n'
-        'source texts = rows([{ text: "a" }, { text: "b" }])\n\n'
-        'sink out = texts | sheet("out.txt")\n'
+        'extern sink sheet(rows: flow[{ index: int }], path: str) = python("sheet.py:Sheet")\n\n'
+        "source many = repeat(2000)\n\n"
+        'sink out = many | sheet("out.txt")\n'
     )
     assert dpipe.run(file, allow_python=True, progress="none").exit_code == 0
-    assert (tmp_path / "out.txt").read_text() == "a\nb\n"
+    assert (tmp_path / "out.txt").read_text().split() == [str(n) for n in range(2000)]
